@@ -1,0 +1,190 @@
+package tenants
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"math/bits"
+	"time"
+)
+
+// Reason is why a version is ordered, shared by scheduler, page and tests.
+type Reason string
+
+const (
+	FirstIssue Reason = "first"    // there was none
+	OnRequest  Reason = "request"  // a person asked
+	InWindow   Reason = "ari"      // the CA's own renewal window (RFC 9773)
+	LastThird  Reason = "lifetime" // the last third (last half under ten days) of the lifetime
+	Overdue    Reason = "overdue"  // past its safety line
+)
+
+// Verdict is a planned renewal: when, and why then.
+type Verdict struct {
+	At         time.Time // the chosen instant
+	Start, End time.Time // the window it was chosen from
+	NoLater    time.Time // the safety line
+	Reason     Reason
+	Text       string // one sentence that names the window and the instant
+}
+
+// RenewalFacts is what Due judges.
+type RenewalFacts struct {
+	ID                  CertificateID
+	Serial              string // of the current version, so that each version gets its own place in the window
+	NotBefore, NotAfter time.Time
+	IssuerName          string
+	ARI                 RenewalInfo
+	Asked               time.Time // a person asked for it now; zero otherwise
+	AskedBy             string
+}
+
+// Due plans the renewal of a version. It is pure and stable: the same facts give the same instant, on every process
+// and after every restart, because the place inside the window comes from a hash of certificate and serial. An
+// instant that is not after now means: renew now.
+//
+// Without a request the instant is never past the safety line, one sixth of the lifetime before its end: time for
+// a person to act when renewing fails.
+func Due(f RenewalFacts, now time.Time) Verdict {
+	for _, rule := range []func(RenewalFacts, time.Time) (Verdict, bool){onRequest, overdue, inWindow} {
+		if v, ok := rule(f, now); ok {
+			return v
+		}
+	}
+	return lastPart(f)
+}
+
+// onRequest: a person asked. That goes before everything and has no window.
+func onRequest(f RenewalFacts, now time.Time) (Verdict, bool) {
+	if f.Asked.IsZero() {
+		return Verdict{}, false
+	}
+	by := f.AskedBy
+	if by == "" {
+		by = "Somebody"
+	}
+	return Verdict{At: earlier(f.Asked, now), Start: f.Asked, End: f.Asked, NoLater: f.safetyLine(), Reason: OnRequest,
+		Text: fmt.Sprintf("%s asked for it on %s.", by, f.clock(f.Asked))}, true
+}
+
+// overdue: the safety line has passed, whatever else was planned.
+func overdue(f RenewalFacts, now time.Time) (Verdict, bool) {
+	line := f.safetyLine()
+	if !now.After(line) {
+		return Verdict{}, false
+	}
+	start, _ := f.lastPart()
+	return Verdict{At: line, Start: start, End: line, NoLater: line, Reason: Overdue,
+		Text: fmt.Sprintf("The safety line, %s, has passed, so we renew as soon as we can.", f.clock(line))}, true
+}
+
+// inWindow: the CA said when (RFC 9773, section 4.2). A window that was over when we heard of it is how a CA asks for a
+// renewal at once, for example before it revokes.
+func inWindow(f RenewalFacts, now time.Time) (Verdict, bool) {
+	if !f.sane() {
+		return Verdict{}, false
+	}
+	line, heard := f.safetyLine(), f.heard(now)
+	start, end := f.ARI.Start.Truncate(time.Second), f.ARI.End.Truncate(time.Second)
+	v := Verdict{Start: earlier(later(start, f.NotBefore), line), End: earlier(end, line), NoLater: line, Reason: InWindow}
+	if !end.After(heard) {
+		v.At = earlier(heard, line)
+		v.Text = fmt.Sprintf("%s asked for a renewal by %s, so we renew at once.", f.authority(), f.clock(end))
+		return v, true
+	}
+	where := "inside that window"
+	if end.After(line) {
+		where = "before our safety line"
+	}
+	v.At = f.place(v.Start, v.End)
+	v.Text = fmt.Sprintf("%s asks for %s, and we chose %s, %s.", f.authority(), span(start, end), f.clock(v.At), where)
+	return v, true
+}
+
+// lastPart: the CA has no opinion.
+func lastPart(f RenewalFacts) Verdict {
+	start, part := f.lastPart()
+	line := f.safetyLine()
+	at := f.place(start, line)
+	return Verdict{At: at, Start: start, End: line, NoLater: line, Reason: LastThird,
+		Text: fmt.Sprintf("%s names no window, so we chose %s in the last %s of the lifetime.", f.authority(), f.clock(at), part)}
+}
+
+func (f RenewalFacts) lifetime() time.Duration { return f.NotAfter.Sub(f.NotBefore) }
+
+// safetyLine is the instant after which a failing renewal becomes an alarm: 15 days before the end of 90, one day
+// before the end of 6.
+func (f RenewalFacts) safetyLine() time.Time {
+	return f.NotAfter.Add(-(f.lifetime() / 6).Truncate(time.Second))
+}
+
+// lastPart is where the last third begins; short lifetimes give half, for more tries before the line.
+func (f RenewalFacts) lastPart() (start time.Time, part string) {
+	if f.lifetime() < 10*24*time.Hour {
+		return f.NotAfter.Add(-(f.lifetime() / 2).Truncate(time.Second)), "half"
+	}
+	return f.NotAfter.Add(-(f.lifetime() / 3).Truncate(time.Second)), "third"
+}
+
+// sane reports whether the CA's window says anything. One that ends before the version began would renew for ever; one
+// wider than half the lifetime, as CAs with a fixed width give to short lifetimes, would renew what was just issued.
+func (f RenewalFacts) sane() bool {
+	a := f.ARI
+	return !a.Start.IsZero() && a.Start.Before(a.End) && a.Start.Before(f.NotAfter) &&
+		a.End.After(f.NotBefore) && a.End.Sub(a.Start) <= f.lifetime()/2
+}
+
+// heard is when the CA's answer came, so that the plan does not move with the clock; now when nobody noted it.
+func (f RenewalFacts) heard(now time.Time) time.Time {
+	if f.ARI.Fetched.IsZero() {
+		return now
+	}
+	return earlier(f.ARI.Fetched, now)
+}
+
+// place is this version's own instant in [start, end), on a whole second, uniform over all versions.
+func (f RenewalFacts) place(start, end time.Time) time.Time {
+	width := end.Sub(start)
+	if width <= 0 {
+		return end
+	}
+	sum := sha256.Sum256([]byte(string(f.ID) + "\x00" + f.Serial))
+	offset, _ := bits.Mul64(binary.BigEndian.Uint64(sum[:8]), uint64(width))
+	return start.Add(time.Duration(offset).Truncate(time.Second))
+}
+
+func (f RenewalFacts) authority() string {
+	if f.IssuerName == "" {
+		return "The authority"
+	}
+	return f.IssuerName
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+// clock is an instant for people, to the minute, or to the second for a lifetime under an hour.
+func (f RenewalFacts) clock(t time.Time) string {
+	if f.lifetime() < time.Hour {
+		return t.UTC().Format("2 Jan 2006, 15:04:05 UTC")
+	}
+	return t.UTC().Format("2 Jan 2006, 15:04 UTC")
+}
+
+// span is a window for people: "20 Jan to 22 Jan 2027", or with times when it lies inside one day.
+func span(start, end time.Time) string {
+	start, end = start.UTC(), end.UTC()
+	switch {
+	case end.Sub(start) < time.Hour:
+		return start.Format("2 Jan 2006, 15:04:05 to ") + end.Format("15:04:05 UTC")
+	case start.Format(time.DateOnly) == end.Format(time.DateOnly):
+		return start.Format("2 Jan 2006, 15:04 to ") + end.Format("15:04 UTC")
+	case start.Year() == end.Year():
+		return start.Format("2 Jan to ") + end.Format("2 Jan 2006")
+	}
+	return start.Format("2 Jan 2006 to ") + end.Format("2 Jan 2006")
+}

@@ -1,0 +1,220 @@
+package tenants
+
+import (
+	"maps"
+	"regexp"
+	"time"
+)
+
+// explanations holds every finding in words. A key is a Code, or a Code, a slash and what Args["case"] says, for
+// causes that differ in what to do about them. {arg|otherwise} stands for an argument of the finding and the
+// words used without it:
+//
+//	name    the domain's name                ca      the issuer's name for people
+//	record  _acme-challenge.<domain>         at      the name whose CAA records decide
+//	target  what the record must point to    tag     the CAA tag at fault
+//	zone    the zone that holds the record   line    the CAA record to add, as a zone file has it
+//	server  the first name server at fault   until   an instant for people: "12:08 UTC"
+//	got     what that server answered        act     "issue" or "renew"
+//	seen    how many servers show our TXT    asked   of how many
+var explanations = map[Code]Explanation{
+	DelegationMissing: {
+		Short: "Add 1 DNS record", Happened: "The DNS record is not there yet",
+		Why: "{server|Your name server} knows no record at {record|_acme-challenge}.",
+		Who: Customer, Do: "Add the CNAME record {record|_acme-challenge} with the target {target|shown here}. We notice it by ourselves.",
+	},
+	DelegationMissing + "/removed": {
+		Short: "DNS record was removed", Happened: "The DNS record was removed",
+		Why: "It was right before, but now {server|your name server} knows no record at {record|_acme-challenge}.",
+		Who: Customer, Do: "Set the CNAME record {record|_acme-challenge} with the target {target|shown here} again. Renewals then go on by themselves.",
+	},
+	DelegationDiffers: {
+		Short: "Change 1 DNS record", Happened: "The DNS record points to another service",
+		Why: "{server|Your name server} answers {got|with another target}.",
+		Who: Customer, Do: "Replace the target of {record|_acme-challenge} with {target|the one shown here}. We notice it by ourselves.",
+	},
+	DelegationDiffers + "/removed": {
+		Short: "Name no longer points to us", Happened: "The DNS record was changed",
+		Why: "It was right before, but now {server|your name server} answers {got|with another target}.",
+		Who: Customer, Do: "Set the target of {record|_acme-challenge} to {target|the one shown here} again. Renewals then go on by themselves.",
+	},
+	DelegationPartial: {
+		Short: "DNS record is spreading", Happened: "Not every name server has the record yet",
+		Why: "{server|One name server} still gives another answer, and the authority may ask that one.",
+		Who: Nobody, Do: "We look again by ourselves. If it stays so for an hour, tell your DNS provider that {server|one name server} lags behind.", Heals: true,
+	},
+	DNSSilent: {
+		Short: "DNS lookup times out", Happened: "We could not ask your name servers",
+		Why: "{server|The name server} of {name|your domain} does not answer us.",
+		Who: DNSHost, Do: "We ask again by ourselves, and your records need no change. If it lasts, tell your DNS provider.", Heals: true,
+	},
+	DNSBroken: {
+		Short: "DNS answers with an error", Happened: "Your name servers answer with an error",
+		Why: "{server|The name server} of {name|your domain} answers SERVFAIL, often because its DNSSEC signatures are broken.",
+		Who: DNSHost, Do: "Ask your DNS provider to repair {zone|the zone}. We ask again by ourselves and go on as soon as it answers.",
+	},
+	DomainMissing: {
+		Short: "Domain does not exist", Happened: "{name|The domain} does not exist",
+		Why: "The registry knows no such domain, so it was never registered or has run out.",
+		Who: Customer, Do: "Register the domain or renew it with your registrar. If the name is misspelt, give it up here and add the right one.",
+	},
+	CAAForbids: {
+		Short: "CAA record forbids it", Happened: "{ca|The authority} refuses to {act|issue}",
+		Why: "A CAA record at {at|the domain} names only another authority.",
+		Who: Customer, Do: "Add the record {line|that allows the authority}. We notice it by ourselves.",
+	},
+	CAAForbids + "/" + caseNobody: {
+		Short: "CAA record forbids it", Happened: "{ca|The authority} refuses to {act|issue}",
+		Why: "A CAA record at {at|the domain} allows no authority at all.",
+		Who: Customer, Do: "Add the record {line|that allows the authority}. We notice it by ourselves.",
+	},
+	CAAForbids + "/" + caseAccount: {
+		Short: "CAA record names another account", Happened: "{ca|The authority} refuses to {act|issue}",
+		Why: "A CAA record at {at|the domain} allows {ca|the authority}, but only for another account than ours.",
+		Who: Customer, Do: "Add the record {line|that allows the authority}. We notice it by ourselves.",
+	},
+	CAAForbids + "/" + caseMethod: {
+		Short: "CAA record forbids proof by DNS", Happened: "{ca|The authority} refuses to {act|issue}",
+		Why: "A CAA record at {at|the domain} allows {ca|the authority}, but not with the method dns-01.",
+		Who: Customer, Do: "Add dns-01 to the methods of that record, or add the record {line|that allows the authority}. We notice it by ourselves.",
+	},
+	CAAForbids + "/" + caseCritical: {
+		Short: "CAA record forbids it", Happened: "{ca|The authority} refuses to {act|issue}",
+		Why: "A CAA record at {at|the domain} is marked as critical, but authorities do not know the tag {tag|it has}.",
+		Who: Customer, Do: "Remove the record with the tag {tag|that is marked}, or set its flags to 0. We notice it by ourselves.",
+	},
+	CAAUnknown: {
+		Short: "CAA lookup fails", Happened: "We could not ask for CAA records",
+		Why: "The answer for {at|the domain} is {got|an error}, and without one {ca|the authority} may not issue.",
+		Who: DNSHost, Do: "We ask again by ourselves. If it lasts, tell your DNS provider that lookups of CAA records at {at|the domain} fail.", Heals: true,
+	},
+	WriteRefused: {
+		Short: "Our DNS refuses the record", Happened: "Our own DNS zone refused a record",
+		Why: "The zone {zone|for challenges} did not take the record that answers the authority.",
+		Who: OperatorDo, Do: "Nothing for you to do. Whoever runs this portal has to repair its access to that zone.",
+	},
+	WriteSilent: {
+		Short: "Our DNS does not answer", Happened: "Our own DNS server does not answer",
+		Why: "We could not write the record that answers the authority.",
+		Who: OperatorDo, Do: "Nothing for you to do. We try again by ourselves.", Heals: true,
+	},
+	PropagationSlow: {
+		Short: "Our record is spreading", Happened: "Our record is not everywhere yet",
+		Why: "{seen|Only some} of {asked|our} name servers show it so far, and the authority may ask any of them.",
+		Who: Nobody, Do: "Nothing for you to do. We look again by ourselves and then go on.", Heals: true,
+	},
+	ChallengeInvalid: {
+		Short: "Proof was not accepted", Happened: "{ca|The authority} did not accept the proof",
+		Why: "It looked at {record|the challenge record} and did not find what it had asked for.",
+		Who: Nobody, Do: "We look at your DNS again and order once more. If it keeps failing, compare {record|the record} at all your name servers.", Heals: true,
+	},
+	CARateLimited: {
+		Short: "{ca|Authority} asks us to wait", Happened: "{ca|The authority} asks us to wait",
+		Why: "One of its limits is used up until {until|later}.",
+		Who: Nobody, Do: "Nothing for you to do. The order goes on by itself, earliest expiry first.", Heals: true,
+	},
+	CASilent: {
+		Short: "Order waits for {ca|the authority}", Happened: "We cannot reach {ca|the authority}",
+		Why: "It does not answer, or answers that it is out of order.",
+		Who: CADo, Do: "Nothing for you to do. We try again by ourselves.", Heals: true,
+	},
+	CARefuses: {
+		Short: "{ca|Authority} refuses the name", Happened: "{ca|The authority} does not issue for this name",
+		Why: "Its rules exclude {name|the name}, whatever DNS says.",
+		Who: CADo, Do: "Ask {ca|the authority} to allow the name, then choose Check now. Its own words are below.",
+	},
+	CABroken: {
+		Short: "{ca|Authority} gave a wrong answer", Happened: "{ca|The authority} gave an answer we do not trust",
+		Why: "It breaks the protocol or fails our checks, so nothing of it was kept.",
+		Who: OperatorDo, Do: "Nothing for you to do. Whoever runs this portal has to look at the raw answer.",
+	},
+	CAStuck: {
+		Short: "{ca|Authority} does not finish", Happened: "{ca|The authority} does not finish the order",
+		Why: "It has been processing for too long without a result.",
+		Who: CADo, Do: "Nothing for you to do. We end this order and place another one by ourselves.", Heals: true,
+	},
+	CAAccount: {
+		Short: "{ca|Authority} refuses our account", Happened: "{ca|The authority} refuses our account",
+		Why: "The account is not accepted, or its terms or its external binding have changed.",
+		Who: OperatorDo, Do: "Nothing for you to do. Whoever runs this portal has to repair the account.",
+	},
+	BudgetSpent: {
+		Short: "Order waits for its place", Happened: "The order waits for its place",
+		Why: "We have used what {ca|the authority} allows until {until|later}.",
+		Who: Nobody, Do: "Nothing for you to do. The order starts by itself, earliest expiry first.", Heals: true,
+	},
+	ReservationOver: {
+		Short: "Reservation ended", Happened: "The reservation of this name ended",
+		Why: "The record {record|_acme-challenge} did not come in time.",
+		Who: Customer, Do: "Add the domain again, which gives it a new record to set.",
+	},
+}
+
+// unexplained stands for codes of a later version.
+var unexplained = Explanation{
+	Short: "Something failed", Happened: "Something failed that this version has no words for",
+	Why: "Its code is {code|unknown}.",
+	Who: OperatorDo, Do: "Whoever runs this portal finds the cause in the raw answer.",
+}
+
+var placeholder = regexp.MustCompile(`\{(\w+)\|([^}]*)\}`)
+
+func explain(f Finding) Explanation {
+	if f.OK() {
+		return Explanation{}
+	}
+	e, ok := explanations[f.Code+Code("/"+f.Args["case"])]
+	if !ok {
+		e, ok = explanations[f.Code]
+	}
+	if !ok {
+		e, f = unexplained, f.With("code", string(f.Code))
+	}
+	for _, text := range []*string{&e.Short, &e.Happened, &e.Why, &e.Do} {
+		*text = f.fill(*text)
+	}
+	return e
+}
+
+// fill puts the finding's arguments into a text of the table.
+func (f Finding) fill(text string) string {
+	return placeholder.ReplaceAllStringFunc(text, func(hole string) string {
+		m := placeholder.FindStringSubmatch(hole)
+		return f.arg(m[1], m[2])
+	})
+}
+
+// With is the finding with one more argument; f keeps its own.
+func (f Finding) With(key, value string) Finding {
+	args := maps.Clone(f.Args)
+	if args == nil {
+		args = map[string]string{}
+	}
+	args[key] = value
+	f.Args = args
+	return f
+}
+
+// After is the finding of a claim that was proved at that instant, zero for never. A record that is missing or
+// different now was removed or changed then, and its explanation says so.
+func (f Finding) After(proved time.Time) Finding {
+	if proved.IsZero() || f.Code != DelegationMissing && f.Code != DelegationDiffers {
+		return f
+	}
+	return f.With("case", "removed")
+}
+
+// Words are who must act, for pages.
+func (w Who) Words() string {
+	switch w {
+	case Customer:
+		return "Whoever runs your DNS"
+	case OperatorDo:
+		return "Whoever runs this portal"
+	case CADo:
+		return "The authority"
+	case DNSHost:
+		return "Your DNS provider"
+	}
+	return "Nobody"
+}

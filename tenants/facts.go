@@ -1,0 +1,40 @@
+package tenants
+
+import "time"
+
+// Facts is everything that is known about one domain, gathered in one read. Next decides from it alone.
+type Facts struct {
+	Domain      Domain
+	Certificate Certificate
+	Issuer      Issuer
+	Current     *Version // nil before the first
+	Order       *Order   // the open one, or the last one while its TXT values are not cleaned; else nil
+	Failures    int      // orders that failed in a row
+	LastFailed  time.Time
+	Releasing   bool        // a person gave the domain up, or its reservation ran out: clean up, then released
+	Leftover    []Challenge // of closed orders, still dirty
+	Authz       []string    // authorization URLs to deactivate when releasing
+}
+
+// Act is the one thing to do next for a domain.
+type Act string
+
+const (
+	ActWait        Act = "wait"         // nothing before Step.At
+	ActLook        Act = "look"         // ask DNS: delegation, CAA
+	ActPlan        Act = "plan"         // make a key and an order row
+	ActAdvance     Act = "advance"      // take the open order one step further
+	ActClean       Act = "clean"        // remove our TXT values
+	ActAskARI      Act = "ask ari"      // ask the CA when to renew
+	ActPlanRenewal Act = "plan renewal" // write the verdict of Due to the certificate
+	ActExpire      Act = "expire"       // notAfter passed: say so
+	ActRelease     Act = "release"      // deactivate authorizations, end the claim
+)
+
+// Step is a decision of Next.
+type Step struct {
+	Act    Act
+	At     time.Time // for ActWait: when to ask again
+	Why    string    // one sentence, for the page and the log
+	Reason Reason    // for ActPlan
+}

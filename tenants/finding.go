@@ -1,0 +1,73 @@
+package tenants
+
+import "fmt"
+
+// Code names a cause for ever: pages print it, documentation explains it, statistics count it.
+type Code string
+
+const (
+	DelegationMissing Code = "dns.delegation.missing" // no CNAME yet, or it was removed
+	DelegationDiffers Code = "dns.delegation.differs" // the CNAME points elsewhere
+	DelegationPartial Code = "dns.delegation.partial" // some servers have it, some not yet
+	DNSSilent         Code = "dns.silent"             // the domain's name servers do not answer
+	DNSBroken         Code = "dns.servfail"           // they answer SERVFAIL: often broken DNSSEC
+	DomainMissing     Code = "dns.nxdomain"           // the domain itself does not exist
+	CAAForbids        Code = "dns.caa.forbidden"      // a CAA record names only other authorities
+	CAAUnknown        Code = "dns.caa.servfail"       // CAA could not be asked, which forbids issuance
+	WriteRefused      Code = "zone.write.refused"     // our own delegation zone refused the TXT record
+	WriteSilent       Code = "zone.write.silent"      // our own DNS server does not answer
+	PropagationSlow   Code = "zone.propagation"       // not every server of our zone shows the TXT yet
+	ChallengeInvalid  Code = "ca.challenge.invalid"   // the CA looked and did not agree
+	CARateLimited     Code = "ca.rate_limited"        // 429
+	CASilent          Code = "ca.silent"              // no answer, time-out, 5xx
+	CARefuses         Code = "ca.rejected_identifier" // the CA will not issue for this name
+	CABroken          Code = "ca.broken_answer"       // an answer that breaks the protocol or our checks
+	CAStuck           Code = "ca.stuck"               // processing without end
+	CAAccount         Code = "ca.account"             // account refused: EAB, terms, deactivated
+	BudgetSpent       Code = "ca.budget"              // our own ledger says wait
+	ReservationOver   Code = "claim.reservation_over" // the record never came
+)
+
+// Finding is a cause met in one place. Its zero value means: nothing is wrong.
+type Finding struct {
+	Code Code
+	Args map[string]string // what the sentence needs: name, record, ca, server, until …
+	Raw  string            // the library's or the server's own words, shown folded away
+}
+
+// OK reports whether nothing is wrong.
+func (f Finding) OK() bool { return f.Code == "" }
+
+// Who must act.
+type Who string
+
+const (
+	Customer   Who = "customer"  // whoever runs the customer's DNS
+	OperatorDo Who = "operator"  // the portal's operator
+	CADo       Who = "authority" // the CA
+	DNSHost    Who = "dns host"  // the customer's DNS provider
+	Nobody     Who = "nobody"    // it heals by itself
+)
+
+// Explanation is a finding in words.
+type Explanation struct {
+	Short    string // for lists: "DNS record was removed"
+	Happened string // headline: "Example CA refuses to renew"
+	Why      string // one sentence
+	Who      Who
+	Do       string // one sentence: what to do, or what we do meanwhile
+	Heals    bool   // without anybody's help
+}
+
+// Explain puts a finding into words. Unknown codes are explained too, so that a row written by a later
+// version never breaks a page.
+func Explain(f Finding) Explanation { return explain(f) }
+
+func (f Finding) arg(key, otherwise string) string {
+	if v := f.Args[key]; v != "" {
+		return v
+	}
+	return otherwise
+}
+
+func (f Finding) String() string { return fmt.Sprintf("%s %v", f.Code, f.Args) }

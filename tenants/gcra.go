@@ -1,0 +1,89 @@
+package tenants
+
+import (
+	"math"
+	"time"
+)
+
+// Limit is a token bucket: Count tokens that refill evenly over Per. The zero Limit allows everything.
+//
+// The arithmetic is GCRA (generic cell rate algorithm): one instant per bucket, the theoretical arrival time
+// (TAT) at which the bucket would be full again, holds its whole state.
+type Limit struct {
+	Count int
+	Per   time.Duration
+}
+
+// Unlimited reports whether the limit allows everything.
+func (l Limit) Unlimited() bool { return l.Count <= 0 || l.Per <= 0 }
+
+// Every is the time in which one token refills, at least a nanosecond.
+func (l Limit) Every() time.Duration {
+	if l.Unlimited() {
+		return 0
+	}
+	return max(1, l.Per/time.Duration(l.Count))
+}
+
+// full is the time in which an empty bucket fills: Per, but for what the division in Every loses. Measuring with Per
+// itself would let that remainder add up to tokens that nobody has.
+func (l Limit) full() time.Duration { return l.Every() * time.Duration(l.Count) }
+
+// Spend takes n tokens at now from a bucket whose TAT is tat (zero for one never used). When they are there it
+// returns the new TAT and ok; otherwise tat unchanged and the instant at which they will be. More than Count are never there.
+func (l Limit) Spend(tat, now time.Time, n int) (next time.Time, ok bool, at time.Time) {
+	if l.Unlimited() || n <= 0 {
+		return tat, true, now
+	}
+	next = later(tat, now).Add(time.Duration(n) * l.Every())
+	if at = next.Add(-l.full()); at.After(now) {
+		return tat, false, at
+	}
+	return next, true, now
+}
+
+// Refund gives n tokens back, for a call that never reached the CA.
+func (l Limit) Refund(tat time.Time, n int) time.Time {
+	if l.Unlimited() {
+		return tat
+	}
+	return tat.Add(-time.Duration(n) * l.Every())
+}
+
+// Left is how many tokens can be spent at now; math.MaxInt when unlimited.
+func (l Limit) Left(tat, now time.Time) int {
+	if l.Unlimited() {
+		return math.MaxInt
+	}
+	used := later(tat, now).Sub(now)
+	return max(0, int((l.full()-used)/l.Every()))
+}
+
+// Empty is the TAT of a bucket that has no token before until: what a CA's 429 with Retry-After says of it.
+func (l Limit) Empty(until time.Time) time.Time { return until.Add(l.full() - l.Every()) }
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// LimitName names one of a CA's limits.
+type LimitName string
+
+const (
+	OrdersPerAccount      LimitName = "orders"   // new orders per account
+	CertificatesPerDomain LimitName = "domain"   // certificates per registered domain (public suffix + 1)
+	CertificatesPerSet    LimitName = "names"    // certificates per exact set of names
+	FailuresPerName       LimitName = "failures" // failed authorizations per name and account
+)
+
+// Limits is what an issuer allows. A limit that is absent does not exist.
+type Limits map[LimitName]Limit
+
+// Charge is one bucket that a call spends from.
+type Charge struct {
+	Limit LimitName
+	Key   string // the account, the registered domain, the set of names, the name
+}

@@ -1,0 +1,137 @@
+package tenants
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+	"time"
+)
+
+// The limits of a real CA, and some whose tokens do not divide evenly.
+var limits = []Limit{
+	{300, 3 * time.Hour}, {50, 7 * 24 * time.Hour}, {5, 7 * 24 * time.Hour}, {5, time.Hour}, {1, time.Second},
+	{7, time.Second}, {3, 10}, {4, 10}, {1152, time.Hour},
+}
+
+// naive is a token bucket as one would write it first: whole tokens at fixed ticks while it is not full.
+type naive struct {
+	limit  Limit
+	tokens int
+	since  time.Time // of the refill under way
+}
+
+func (b *naive) at(now time.Time) *naive {
+	for b.tokens < b.limit.Count && !b.since.Add(b.limit.Every()).After(now) {
+		b.tokens++
+		b.since = b.since.Add(b.limit.Every())
+	}
+	if b.tokens == b.limit.Count {
+		b.since = now
+	}
+	return b
+}
+
+func (b *naive) spend(now time.Time, n int) bool {
+	if b.at(now).tokens < n {
+		return false
+	}
+	b.tokens -= n
+	return true
+}
+
+func TestSpendIsATokenBucket(t *testing.T) {
+	for _, l := range limits {
+		r := rand.New(rand.NewPCG(uint64(l.Count), uint64(l.Per)))
+		now, tat := epoch, time.Time{}
+		bucket := &naive{limit: l, tokens: l.Count, since: now}
+		for i := range 3000 {
+			now = now.Add(time.Duration(r.Int64N(int64(3 * l.Every()))))
+			n := 1 + r.IntN(min(3, l.Count))
+			if left := l.Left(tat, now); left != bucket.at(now).tokens {
+				t.Fatalf("%v, step %d: %d left, the bucket has %d", l, i, left, bucket.tokens)
+			}
+			next, ok, at := l.Spend(tat, now, n)
+			if ok != bucket.spend(now, n) {
+				t.Fatalf("%v, step %d: spending %d: %v, the bucket disagrees", l, i, n, ok)
+			}
+			if ok && !at.Equal(now) || !ok && (!next.Equal(tat) || !at.After(now)) {
+				t.Fatalf("%v, step %d: ok %v, at %v, now %v, tat %v → %v", l, i, ok, at, now, tat, next)
+			}
+			tat = next
+		}
+	}
+}
+
+func TestSpendSaysWhenExactly(t *testing.T) {
+	for _, l := range limits {
+		tat, _, _ := l.Spend(time.Time{}, epoch, l.Count)
+		_, ok, at := l.Spend(tat, epoch, 1)
+		if ok || !at.Equal(epoch.Add(l.Every())) {
+			t.Errorf("%v: emptied, the next token comes at %v (ok %v), want after %v", l, at, ok, l.Every())
+		}
+		if _, ok, _ := l.Spend(tat, at.Add(-1), 1); ok {
+			t.Errorf("%v: a token was there before its time", l)
+		}
+		if _, ok, _ := l.Spend(tat, at, 1); !ok {
+			t.Errorf("%v: no token at the promised instant", l)
+		}
+	}
+}
+
+func TestNeverMoreThanCountAtOnce(t *testing.T) {
+	for _, l := range limits {
+		tat, spent := time.Time{}, 0
+		for ok := true; ok && spent <= l.Count; {
+			if tat, ok, _ = l.Spend(tat, epoch, 1); ok {
+				spent++
+			}
+		}
+		if spent != l.Count {
+			t.Errorf("%v: %d spent at one instant", l, spent)
+		}
+		if _, ok, _ := l.Spend(time.Time{}, epoch, l.Count+1); ok {
+			t.Errorf("%v: more than the bucket holds", l)
+		}
+	}
+}
+
+func TestRefundUndoesSpend(t *testing.T) {
+	for _, l := range limits {
+		tat, _, _ := l.Spend(time.Time{}, epoch, l.Count)
+		if got := l.Left(l.Refund(tat, 1), epoch); got != 1 {
+			t.Errorf("%v: %d left after one refund", l, got)
+		}
+		if got := l.Left(l.Refund(tat, 3*l.Count), epoch); got != l.Count {
+			t.Errorf("%v: refunds overfill the bucket to %d", l, got)
+		}
+	}
+}
+
+func TestEmptyHasOneTokenAtTheInstant(t *testing.T) {
+	until := epoch.Add(17 * time.Minute)
+	for _, l := range limits {
+		tat := l.Empty(until)
+		if got := l.Left(tat, until.Add(-1)); got != 0 {
+			t.Errorf("%v: %d left before Retry-After", l, got)
+		}
+		if got := l.Left(tat, until); got != 1 {
+			t.Errorf("%v: %d left at Retry-After, want 1", l, got)
+		}
+	}
+}
+
+func TestUnlimited(t *testing.T) {
+	for _, l := range []Limit{{}, {Count: 5}, {Per: time.Hour}, {-1, time.Hour}} {
+		tat, ok, at := l.Spend(epoch, epoch, 1000)
+		if !l.Unlimited() || !ok || !tat.Equal(epoch) || !at.Equal(epoch) || l.Left(epoch, epoch) != math.MaxInt || !l.Refund(epoch, 3).Equal(epoch) {
+			t.Errorf("%v limits", l)
+		}
+	}
+}
+
+func TestSpendNothing(t *testing.T) {
+	l := limits[0]
+	if tat, ok, _ := l.Spend(l.Empty(epoch.Add(time.Hour)), epoch, 0); !ok || !tat.Equal(l.Empty(epoch.Add(time.Hour))) {
+		t.Error("spending nothing was refused or changed the bucket")
+	}
+}

@@ -1,0 +1,213 @@
+package tenants
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"slices"
+	"time"
+)
+
+// FreshFor is how old a look at DNS may be when an order is placed on its strength: no older than this, so that
+// a record that was removed, or a name that changed hands, stops the order.
+const FreshFor = time.Minute
+
+// Next decides the one thing to do next for a domain. It is a pure function of the facts: asking twice gives the
+// same answer, and after a crash the answer is what was still to be done.
+func Next(f Facts, now time.Time) Step {
+	for _, rule := range []func(Facts, time.Time) (Step, bool){
+		ended, leaving, untidy, ordering, expiring, uncertified, certified,
+	} {
+		if step, decided := rule(f, now); decided {
+			return step
+		}
+	}
+	return Step{Act: ActWait, At: now.Add(time.Hour), Why: "Nothing is planned."}
+}
+
+// ended: a released claim is history.
+func ended(f Facts, now time.Time) (Step, bool) {
+	return Step{Act: ActWait, Why: "The name was given up."}, f.Domain.Status == Released
+}
+
+// leaving: somebody gave the name up, or its reservation ran out unproved. Our TXT values go first, because
+// afterwards nothing would remember them.
+func leaving(f Facts, now time.Time) (Step, bool) {
+	overdue := f.Domain.Proved.IsZero() && !f.Domain.Reserved.IsZero() && !now.Before(f.Domain.Reserved)
+	if !f.Releasing && !overdue {
+		return Step{}, false
+	}
+	if len(f.Dirty()) > 0 {
+		return Step{Act: ActClean, Why: "Our challenge records are removed before the name is given up."}, true
+	}
+	return Step{Act: ActRelease, Why: "The name is given up."}, true
+}
+
+// untidy: TXT values of closed orders are removed before anything new begins.
+func untidy(f Facts, now time.Time) (Step, bool) {
+	return Step{Act: ActClean, Why: "A challenge record of a finished order is still in DNS."}, len(f.Leftover) > 0
+}
+
+// ordering: an open order goes on. Before it is placed the record must have been seen a moment ago; once the CA
+// knows of it, looking again would only delay it.
+func ordering(f Facts, now time.Time) (Step, bool) {
+	if f.Order == nil || !f.Order.State.Open() {
+		return Step{}, false
+	}
+	if f.Order.State != Planned || !f.Order.Placing.IsZero() {
+		return Step{Act: ActAdvance}, true
+	}
+	if step, ok := f.proof(now); !ok {
+		return step, true
+	}
+	return Step{Act: ActAdvance}, true
+}
+
+// expiring: the page must not say active a second longer than it is true.
+func expiring(f Facts, now time.Time) (Step, bool) {
+	gone := f.Current != nil && !now.Before(f.Current.NotAfter) && f.Domain.Status != Expired
+	return Step{Act: ActExpire, Why: "The last version expired."}, gone
+}
+
+// uncertified: no version yet, so order one as soon as the record is right.
+func uncertified(f Facts, now time.Time) (Step, bool) {
+	if f.Current != nil {
+		return Step{}, false
+	}
+	if step, ok := f.proof(now); !ok {
+		return step, true
+	}
+	return f.plan(FirstIssue, now), true
+}
+
+// certified: keep the plan true to what the CA says, look at the record from time to time, renew when it is due.
+func certified(f Facts, now time.Time) (Step, bool) {
+	if f.Current.ARICertID != "" && !now.Before(f.Certificate.ARI.Next) {
+		return Step{Act: ActAskARI}, true
+	}
+	due := Due(f.RenewalFacts(), now)
+	if !due.At.After(now) {
+		if step, ok := f.proof(now); !ok {
+			return step, true
+		}
+		return f.plan(due.Reason, now), true
+	}
+	if !samePlan(due, f.Certificate.Plan) {
+		return Step{Act: ActPlanRenewal}, true
+	}
+	look := f.nextLook(now)
+	if !look.After(now) {
+		return Step{Act: ActLook}, true
+	}
+	at := earliest(due.At, look, f.Current.NotAfter)
+	if f.Current.ARICertID != "" {
+		at = earliest(at, f.Certificate.ARI.Next)
+	}
+	if !at.After(now) { // expired already and said so: the look decides
+		at = look
+	}
+	return Step{Act: ActWait, At: at, Why: due.Text}, true
+}
+
+// proof answers whether an order may be placed on the last look. If not, it says what to do about it: look
+// again, or wait until the next look.
+func (f Facts) proof(now time.Time) (Step, bool) {
+	c := f.Domain.Check
+	if c != nil && now.Sub(c.At) < FreshFor && Judge(f.Domain.Delegation, f.Issuer, *c).OK() {
+		return Step{}, true
+	}
+	look := f.nextLook(now)
+	if c == nil || !look.After(now) || Judge(f.Domain.Delegation, f.Issuer, *c).OK() {
+		return Step{Act: ActLook}, false
+	}
+	return Step{Act: ActWait, At: look, Why: "We look at the record again."}, false
+}
+
+// plan begins an order, but not before the back-off of those that failed in a row is over.
+func (f Facts) plan(why Reason, now time.Time) Step {
+	if at := f.LastFailed.Add(Backoff(f.Failures, string(f.Domain.ID))); f.Failures > 0 && at.After(now) {
+		return Step{Act: ActWait, At: at, Why: "The last order failed; the next is tried after a pause."}
+	}
+	return Step{Act: ActPlan, Reason: why}
+}
+
+// RenewalFacts is the part of the facts that Due judges. It needs a current version.
+func (f Facts) RenewalFacts() RenewalFacts {
+	return RenewalFacts{
+		ID: f.Certificate.ID, Serial: f.Current.Serial,
+		NotBefore: f.Current.NotBefore, NotAfter: f.Current.NotAfter,
+		IssuerName: f.Issuer.Name, ARI: f.Certificate.ARI,
+		Asked: f.Certificate.RenewNow, AskedBy: f.Certificate.RenewedBy,
+	}
+}
+
+// Dirty lists the challenges whose TXT value may still be in DNS.
+func (f Facts) Dirty() []Challenge {
+	dirty := slices.Clone(f.Leftover)
+	if f.Order != nil {
+		for _, c := range f.Order.Challenges {
+			if c.Dirty() {
+				dirty = append(dirty, c)
+			}
+		}
+	}
+	return dirty
+}
+
+// nextLook is when DNS is asked again: at once at first, while somebody sits before the page; less often the
+// longer nothing changed. A healthy domain is looked at now and then, so that a removed record is found long
+// before the renewal that would need it.
+func (f Facts) nextLook(now time.Time) time.Time {
+	d := f.Domain
+	if d.Check == nil {
+		return now
+	}
+	if d.Status == Active || d.Status == Renewing && f.Current != nil {
+		return d.Check.At.Add(min(max(f.Current.Lifetime()/20, 20*time.Second), 6*time.Hour))
+	}
+	waited := d.Check.At.Sub(d.Since)
+	switch {
+	case waited < 10*time.Minute:
+		return d.Check.At.Add(3 * time.Second)
+	case waited < time.Hour:
+		return d.Check.At.Add(20 * time.Second)
+	case waited < 24*time.Hour:
+		return d.Check.At.Add(2 * time.Minute)
+	}
+	return d.Check.At.Add(10 * time.Minute)
+}
+
+// Backoff is the pause after n failures in a row: 1 minute, 10 minutes, 100 minutes, then a day, each stretched
+// by up to a fifth, always the same for the same seed, so that many names that failed together part.
+func Backoff(n int, seed string) time.Duration {
+	if n <= 0 {
+		return 0
+	}
+	pause := [...]time.Duration{time.Minute, 10 * time.Minute, 100 * time.Minute, 24 * time.Hour}[min(n, 4)-1]
+	return pause + time.Duration(float64(pause)*0.2*fraction(seed))
+}
+
+// Retry is the pause before the n-th retry of one step of an order that met a passing fault: 1 s doubling to
+// ten minutes, stretched as in Backoff.
+func Retry(n int, seed string) time.Duration {
+	pause := min(time.Second<<min(max(n-1, 0), 10), 10*time.Minute)
+	return pause + time.Duration(float64(pause)*0.2*fraction(seed))
+}
+
+func samePlan(a, b Verdict) bool {
+	return a.At.Equal(b.At) && a.Start.Equal(b.Start) && a.End.Equal(b.End) && a.Reason == b.Reason
+}
+
+func earliest(first time.Time, rest ...time.Time) time.Time {
+	for _, t := range rest {
+		if t.Before(first) {
+			first = t
+		}
+	}
+	return first
+}
+
+// fraction maps a seed to [0, 1), evenly and always the same.
+func fraction(seed string) float64 {
+	sum := sha256.Sum256([]byte(seed))
+	return float64(binary.BigEndian.Uint64(sum[:8])>>11) / (1 << 53)
+}

@@ -1,0 +1,189 @@
+package tenants
+
+import (
+	"testing"
+	"time"
+)
+
+var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+// claim is a domain whose record was seen at the given age.
+func claim(age time.Duration) Facts {
+	d := Delegation{ID: "del_1", Base: "shop.acme.example", Label: "label", Zone: "dcv.portal.example"}
+	return Facts{
+		Issuer: Issuer{Name: "Example CA"},
+		Domain: Domain{
+			ID: "dom_1", Name: d.Base, Delegation: d, Status: Waiting, Since: noon.Add(-age), Created: noon.Add(-age),
+			Proved: noon.Add(-age), Reserved: noon.Add(7 * 24 * time.Hour),
+			Check: &Check{At: noon.Add(-age), Zone: "acme.example", Delegation: []Asked{{Server: "ns1", Got: d.Target(), Result: Right}}},
+		},
+		Certificate: Certificate{ID: "crt_1"},
+	}
+}
+
+// certifiedAt is a domain with a 90-day version of the given age and the plan that Due makes for it.
+func certifiedAt(age time.Duration) Facts {
+	f := claim(10 * time.Second)
+	f.Domain.Status = Active
+	f.Current = &Version{ID: "ver_1", Serial: "01", NotBefore: noon.Add(-age), NotAfter: noon.Add(90*24*time.Hour - age)}
+	f.Certificate.Plan = Due(f.RenewalFacts(), noon)
+	return f
+}
+
+func TestNext(t *testing.T) {
+	const day = 24 * time.Hour
+	dirty := Challenge{ID: "chl_1", Presented: noon}
+	tests := []struct {
+		name   string
+		facts  func() Facts
+		act    Act
+		reason Reason
+	}{
+		{"never looked at", func() Facts { f := claim(0); f.Domain.Check = nil; return f }, ActLook, ""},
+		{"record is right", func() Facts { return claim(time.Second) }, ActPlan, FirstIssue},
+		{"the look is too old to order on", func() Facts { return claim(FreshFor) }, ActLook, ""},
+		{"record is missing, just looked", func() Facts {
+			f := claim(time.Second)
+			f.Domain.Check.Delegation[0].Result = Missing
+			return f
+		}, ActWait, ""},
+		{"record is missing, time to look", func() Facts {
+			f := claim(5 * time.Second)
+			f.Domain.Check.Delegation[0].Result = Missing
+			return f
+		}, ActLook, ""},
+		{"an order failed a moment ago", func() Facts {
+			f := claim(time.Second)
+			f.Failures, f.LastFailed = 1, noon.Add(-time.Second)
+			return f
+		}, ActWait, ""},
+		{"an order failed long ago", func() Facts {
+			f := claim(time.Second)
+			f.Failures, f.LastFailed = 1, noon.Add(-2*time.Minute)
+			return f
+		}, ActPlan, FirstIssue},
+		{"an order is open", func() Facts {
+			f := claim(time.Hour)
+			f.Order = &Order{State: Proving, Challenges: []Challenge{dirty}}
+			return f
+		}, ActAdvance, ""},
+		{"an order was planned, the look is old", func() Facts {
+			f := claim(time.Hour)
+			f.Order = &Order{State: Planned}
+			return f
+		}, ActLook, ""},
+		{"an order may have been placed", func() Facts {
+			f := claim(time.Hour)
+			f.Order = &Order{State: Planned, Placing: noon}
+			return f
+		}, ActAdvance, ""},
+		{"an ended order left its record", func() Facts {
+			f := claim(time.Second)
+			f.Leftover = []Challenge{dirty}
+			return f
+		}, ActClean, ""},
+		{"fresh version", func() Facts { return certifiedAt(day) }, ActWait, ""},
+		{"plan is not written yet", func() Facts { f := certifiedAt(day); f.Certificate.Plan = Verdict{}; return f }, ActPlanRenewal, ""},
+		{"past its planned instant", func() Facts { return certifiedAt(75*day - time.Minute) }, ActPlan, LastThird},
+		{"past its safety line", func() Facts { return certifiedAt(80 * day) }, ActPlan, Overdue},
+		{"a person asked", func() Facts { f := certifiedAt(day); f.Certificate.RenewNow = noon; return f }, ActPlan, OnRequest},
+		{"a person asked, the look is old", func() Facts {
+			f := certifiedAt(day)
+			f.Certificate.RenewNow, f.Domain.Check.At = noon, noon.Add(-time.Hour)
+			return f
+		}, ActLook, ""},
+		{"time to ask for the CA's window", func() Facts { f := certifiedAt(day); f.Current.ARICertID = "a.b"; return f }, ActAskARI, ""},
+		{"time for a look", func() Facts { f := certifiedAt(day); f.Domain.Check.At = noon.Add(-7 * time.Hour); return f }, ActLook, ""},
+		{"expired", func() Facts { return certifiedAt(91 * day) }, ActExpire, ""},
+		{"expired and said so", func() Facts { f := certifiedAt(91 * day); f.Domain.Status = Expired; return f }, ActPlan, Overdue},
+		{"given up", func() Facts { f := certifiedAt(day); f.Releasing = true; return f }, ActRelease, ""},
+		{"given up with a record in DNS", func() Facts {
+			f := certifiedAt(day)
+			f.Releasing, f.Order = true, &Order{State: Proving, Challenges: []Challenge{dirty}}
+			return f
+		}, ActClean, ""},
+		{"reservation ran out", func() Facts {
+			f := claim(time.Second)
+			f.Domain.Proved, f.Domain.Reserved = time.Time{}, noon
+			return f
+		}, ActRelease, ""},
+		{"released", func() Facts { f := claim(time.Hour); f.Domain.Status = Released; return f }, ActWait, ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			step := Next(test.facts(), noon)
+			if step.Act != test.act || step.Reason != test.reason {
+				t.Fatalf("%s for %q, want %s for %q", step.Act, step.Reason, test.act, test.reason)
+			}
+			if step.Act == ActWait && test.name != "released" && !step.At.After(noon) {
+				t.Errorf("waits until %v, which is not after now", step.At)
+			}
+		})
+	}
+}
+
+func TestStatusAfter(t *testing.T) {
+	const day = 24 * time.Hour
+	opened := func(f Facts) Facts { f.Order = &Order{State: Ordered}; return f }
+	unproved := func(f Facts) Facts { f.Domain.Proved = time.Time{}; return f }
+	failed := func(f Facts) Facts { f.Failures = 2; return f }
+	tests := []struct {
+		name  string
+		facts Facts
+		code  Code
+		want  Status
+	}{
+		{"new", unproved(claim(0)), "", Waiting},
+		{"record missing at first", unproved(claim(0)), DelegationMissing, Waiting},
+		{"could not ask at first", unproved(claim(0)), DNSSilent, Waiting},
+		{"CAA forbids at first", unproved(claim(0)), CAAForbids, Failing},
+		{"proved", claim(0), "", Renewing},
+		{"valid", certifiedAt(day), "", Active},
+		{"valid and renewing", opened(certifiedAt(day)), "", Renewing},
+		{"record removed", certifiedAt(day), DelegationMissing, Failing},
+		{"could not ask", certifiedAt(day), DNSSilent, Active},
+		{"SERVFAIL", certifiedAt(day), DNSBroken, Active},
+		{"CA silent", opened(certifiedAt(day)), CASilent, Renewing},
+		{"CA silent past the safety line", opened(certifiedAt(80 * day)), CASilent, Failing},
+		{"an order failed once", certifiedAt(day), ChallengeInvalid, Active},
+		{"orders keep failing", failed(certifiedAt(day)), ChallengeInvalid, Failing},
+		{"our zone refuses", certifiedAt(day), WriteRefused, Failing},
+		{"expired", certifiedAt(91 * day), "", Expired},
+		{"expired and failing", certifiedAt(91 * day), DelegationMissing, Expired},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			if got := StatusAfter(test.facts, Finding{Code: test.code}, noon); got != test.want {
+				t.Errorf("%s, want %s", got, test.want)
+			}
+		})
+	}
+}
+
+// A good look at DNS clears what DNS had caused, and only that.
+func TestMerge(t *testing.T) {
+	removed, refused := Finding{Code: DelegationMissing}, Finding{Code: ChallengeInvalid}
+	for _, test := range []struct{ standing, looked, want Finding }{
+		{removed, Finding{}, Finding{}},
+		{refused, Finding{}, refused},
+		{refused, removed, removed},
+		{Finding{}, removed, removed},
+	} {
+		if got := Merge(test.standing, test.looked); got.Code != test.want.Code {
+			t.Errorf("Merge(%s, %s) = %s", test.standing.Code, test.looked.Code, got.Code)
+		}
+	}
+}
+
+func TestPauses(t *testing.T) {
+	for n, least := range map[int]time.Duration{0: 0, 1: time.Minute, 2: 10 * time.Minute, 3: 100 * time.Minute, 4: 24 * time.Hour, 9: 24 * time.Hour} {
+		if got := Backoff(n, "dom_1"); got < least || got > least+least/5 || got != Backoff(n, "dom_1") {
+			t.Errorf("Backoff(%d) = %v", n, got)
+		}
+	}
+	for n := 1; n < 40; n++ {
+		if got := Retry(n, "ord_1"); got < time.Second || got > 12*time.Minute {
+			t.Errorf("Retry(%d) = %v", n, got)
+		}
+	}
+}

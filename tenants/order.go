@@ -1,0 +1,78 @@
+package tenants
+
+import (
+	"slices"
+	"time"
+)
+
+// OrderState is how far an attempt has come. The intention is saved before each effect, so that whoever finds
+// the row after a crash knows what may already have happened.
+type OrderState string
+
+const (
+	Planned   OrderState = "planned"   // key sealed, row written; the CA may or may not know of it (see Placing)
+	Ordered   OrderState = "ordered"   // order URL saved
+	Proving   OrderState = "proving"   // every challenge record saved, then written, then answered
+	Ready     OrderState = "ready"     // all authorizations valid
+	Finalized OrderState = "finalized" // CSR sent
+	Issued    OrderState = "issued"    // chain saved, matched and checked: a version exists
+	Failed    OrderState = "failed"    // ended without a version
+)
+
+var orderMoves = map[OrderState][]OrderState{
+	Planned:   {Ordered, Failed},
+	Ordered:   {Proving, Ready, Failed},
+	Proving:   {Ready, Failed},
+	Ready:     {Finalized, Failed},
+	Finalized: {Issued, Failed},
+}
+
+// May reports whether an order may go from s to next. Issued and Failed are final.
+func (s OrderState) May(next OrderState) bool { return slices.Contains(orderMoves[s], next) }
+
+// Open reports whether the order still has something to do.
+func (s OrderState) Open() bool { return s != Issued && s != Failed }
+
+// Order is one attempt to obtain a version.
+type Order struct {
+	ID          OrderID
+	Tenant      TenantID
+	Domain      DomainID
+	Certificate CertificateID
+	State       OrderState
+	Revision    int // every save adds one and refuses to overwrite another's
+	Names       []string
+	Profile     string
+	Reason      Reason
+	Replaces    string    // ARI certificate id of the version it replaces, empty when the CA offers no ARI
+	Placing     time.Time // saved before newOrder is sent: from then on the CA may know of the order
+	URL         string
+	FinalizeURL string
+	ResultURL   string    // of the certificate
+	Expires     time.Time // after this the CA forgets the order
+	Challenges  []Challenge
+	Finding     Finding // of the last attempt
+	Attempts    int     // failures in a row of the present step
+	Reached     map[OrderState]time.Time
+	Created     time.Time
+	Ended       time.Time
+}
+
+// Challenge is one DNS-01 challenge of an order (RFC 8555, section 8.4) and the TXT record that answers it.
+type Challenge struct {
+	ID        ChallengeID
+	Order     OrderID
+	Authz     string    // authorization URL
+	URL       string    // challenge URL
+	Record    string    // where the TXT record is written: the delegation's target, no trailing dot
+	Zone      string    // the zone it is written in
+	Value     string    // base64url(SHA-256(key authorization))
+	Presented time.Time // saved before the record is written
+	Seen      time.Time // every authoritative server answered with it
+	Answered  time.Time // the CA was told
+	Valid     time.Time // the CA agreed
+	Cleaned   time.Time // our value is gone from DNS
+}
+
+// Dirty reports whether our TXT value may still be in DNS.
+func (c Challenge) Dirty() bool { return !c.Presented.IsZero() && c.Cleaned.IsZero() }
