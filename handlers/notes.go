@@ -1,0 +1,75 @@
+package handlers
+
+import (
+	"net/http"
+	"strings"
+
+	"perennial/views"
+)
+
+// A note says on the next page what was just done. The cookie carries only a word of this table, never text, so
+// nobody can put words on our pages.
+var notes = map[string]struct {
+	text string
+	bad  bool
+}{
+	"added":       {"The names are added. Each waits for its DNS record.", false},
+	"checking":    {"We are asking DNS now. The page shows the answer in a moment.", false},
+	"renewing":    {"A new version is ordered. The current one stays valid meanwhile.", false},
+	"released":    {"The domain is given up. Its record can go from DNS.", false},
+	"tenant":      {"The tenant is saved. People get their roles at their next page.", false},
+	"tenantadded": {"The tenant is added. Its people can sign in now.", false},
+	"signedout":   {"", false}, // the sign-in page has its own words
+	"expired":     {"You were signed out meanwhile, so nothing was done. Sign in and send it again.", true},
+}
+
+const (
+	noteCookie  = "perennial_note"
+	themeCookie = "perennial_theme"
+)
+
+func (s *Site) leaveNote(v *visit, word string) {
+	v.SetCookie(s.cookie(noteCookie, word, 60))
+}
+
+func (s *Site) takeNote(v *visit) (text string, bad bool) {
+	c, err := v.Request().Cookie(noteCookie)
+	if err != nil {
+		return "", false
+	}
+	v.SetCookie(s.cookie(noteCookie, "", -1))
+	n := notes[c.Value]
+	return n.text, n.bad
+}
+
+// cookie is for what is no secret: a note, a theme.
+func (s *Site) cookie(name, value string, seconds int) *http.Cookie {
+	return &http.Cookie{Name: name, Value: value, Path: "/", MaxAge: seconds, HttpOnly: true,
+		Secure: strings.HasPrefix(s.BaseURL, "https:"), SameSite: http.SameSiteLaxMode}
+}
+
+func themeOf(r *http.Request) string {
+	c, err := r.Cookie(themeCookie)
+	if err != nil || c.Value != "light" && c.Value != "dark" {
+		return ""
+	}
+	return c.Value
+}
+
+// theme keeps the choice between light and dark for a year, or forgets it.
+func (s *Site) theme(v *visit) error {
+	life := 365 * 24 * 3600
+	choice := v.FormValue("theme")
+	if choice != "light" && choice != "dark" {
+		choice, life = "", -1
+	}
+	v.SetCookie(s.cookie(themeCookie, choice, life))
+	return v.goTo(localBack(v.FormValue("back")))
+}
+
+func localBack(typed string) string {
+	if typed == views.SignInPath {
+		return typed
+	}
+	return localPath(typed)
+}

@@ -1,0 +1,157 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"perennial/tenants"
+)
+
+// Tenant is the actor's tenant.
+func (s *Scope) Tenant(ctx context.Context) (tenants.Tenant, error) {
+	if err := s.db.may(ctx, s.actor, tenants.ReadDomains, ""); err != nil {
+		return tenants.Tenant{}, err
+	}
+	return s.db.read(ctx).tenant(s.actor.Tenant)
+}
+
+// Overview counts the tenant's domains. It reads counters and never the domains.
+func (s *Scope) Overview(ctx context.Context) (Overview, error) {
+	if err := s.db.may(ctx, s.actor, tenants.ReadDomains, ""); err != nil {
+		return Overview{}, err
+	}
+	all, err := s.db.read(ctx).tallies(s.actor.Tenant)
+	return overview(all), err
+}
+
+// Domains is one page of the tenant's domains.
+func (s *Scope) Domains(ctx context.Context, f DomainFilter) (DomainPage, error) {
+	if err := s.db.may(ctx, s.actor, tenants.ReadDomains, ""); err != nil {
+		return DomainPage{}, err
+	}
+	q := s.db.read(ctx)
+	total, err := q.countDomains(s.actor.Tenant, f)
+	if err != nil {
+		return DomainPage{}, err
+	}
+	p, err := q.domainPage(s.actor.Tenant, f)
+	p.Total = total
+	return p, err
+}
+
+// countDomains counts what the filter matches: from the counters, unless part of a name is looked for.
+func (q query) countDomains(tenant tenants.TenantID, f DomainFilter) (n int, err error) {
+	if f.Query != "" {
+		w := f.where(tenant)
+		return n, q.one(`select count(*) from domains d`+w.text(), w.args, &n)
+	}
+	all, err := q.tallies(tenant)
+	for _, t := range all {
+		if (f.Status == "" || t.status == f.Status) && (f.Week.IsZero() || t.week.Equal(weekOf(f.Week))) {
+			n += t.n
+		}
+	}
+	return n, err
+}
+
+func (f DomainFilter) where(tenant tenants.TenantID) *where {
+	w := &where{}
+	w.add("d.tenant_id = ?", tenant)
+	w.add("d.released_at = 0")
+	if f.Status != "" {
+		w.add("d.status = ?", clean(string(f.Status)))
+	}
+	if !f.Week.IsZero() {
+		start := weekOf(f.Week)
+		w.add("d.has_version = 1 and d.sort_at >= ? and d.sort_at < ?", us(start), us(start.Add(7*24*time.Hour)))
+	}
+	if f.Query != "" {
+		w.add(`d.name like ? escape '\'`, like(clip(f.Query)))
+	}
+	return w
+}
+
+const domainRowColumns = `d.id, d.name, d.status, d.finding, d.since_at, i.name, d.not_before, d.not_after, d.renew_at,
+d.window_start, d.reserved_at, d.has_version, d.order_state, d.sort_at`
+
+type listedDomain struct {
+	DomainRow
+	sortAt int64
+}
+
+func readListed(r rows) (d listedDomain, err error) {
+	return d, r.Scan(&d.ID, &d.Name, &d.Status, doc(&d.Finding), at(&d.Since), &d.Issuer, at(&d.NotBefore), at(&d.NotAfter),
+		at(&d.RenewAt), at(&d.WindowStart), at(&d.Reserved), flag{&d.HasVersion}, &d.OrderState, &d.sortAt)
+}
+
+func (q query) domainPage(tenant tenants.TenantID, f DomainFilter) (p DomainPage, err error) {
+	w, limit := f.where(tenant), pageSize(f.Limit)
+	from, continued := parseCursor(f.Cursor)
+	compare, direction := from.order(false)
+	by := "d.sort_at" + direction + ", d.id" + direction
+	if f.Sort == "name" {
+		by = "d.name" + direction
+	}
+	switch {
+	case continued && f.Sort == "name":
+		w.add("d.name "+compare+" ?", from.Text)
+	case continued:
+		w.add("(d.sort_at, d.id) "+compare+" (?, ?)", from.Num, from.ID)
+	}
+	text := `select ` + domainRowColumns + ` from domains d join issuers i on i.id = d.issuer_id` + w.text() + ` order by ` + by + w.limit(limit)
+	list, err := collect(q, readListed, text, w.args...)
+	if err != nil {
+		return p, err
+	}
+	list, p.Next, p.Prev = page(list, limit, from, continued, func(d listedDomain) cursor {
+		if f.Sort == "name" {
+			return cursor{Text: d.Name}
+		}
+		return cursor{Num: d.sortAt, ID: string(d.ID)}
+	})
+	for _, d := range list {
+		p.Rows = append(p.Rows, d.DomainRow)
+	}
+	return p, nil
+}
+
+// Domain is all about one domain.
+func (s *Scope) Domain(ctx context.Context, id tenants.DomainID) (v DomainView, err error) {
+	if err := s.db.may(ctx, s.actor, tenants.ReadDomains, string(id)); err != nil {
+		return v, err
+	}
+	q := s.db.read(ctx)
+	d, err := q.ownDomain(s.actor.Tenant, id, "", s.db.now())
+	if err != nil {
+		return v, err
+	}
+	v.Domain, v.Releasing = d.Domain, d.releasing
+	if v.Certificate, v.Issuer, err = q.certificateOf(d.Tenant, d.ID); err != nil {
+		return v, err
+	}
+	if v.Versions, err = q.versions(v.Certificate, 20); err != nil {
+		return v, err
+	}
+	v.Current = pick(v.Versions, v.Certificate.Current)
+	if v.Orders, err = q.orders(d.Tenant, d.ID, 10); err != nil {
+		return v, err
+	}
+	if len(v.Orders) > 0 {
+		latest := v.Orders[0]
+		if latest.Challenges, err = q.challenges(latest); err != nil {
+			return v, err
+		}
+		v.Order = &latest
+	}
+	v.Entries, err = q.entriesAbout(d.Tenant, string(d.ID), 8)
+	return v, err
+}
+
+func pick(all []tenants.Version, id tenants.VersionID) *tenants.Version {
+	for i := range all {
+		if all[i].ID == id {
+			return &all[i]
+		}
+	}
+	return nil
+}

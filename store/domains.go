@@ -1,0 +1,229 @@
+package store
+
+import (
+	"time"
+
+	"perennial/tenants"
+)
+
+// domainRow is a row of domains with its delegation. Everything that pages show of it is written by saveDomain.
+type domainRow struct {
+	tenants.Domain // Next is derived, see schedule
+
+	issuer     tenants.IssuerID
+	registered string
+	releasing  time.Time
+	lookAsked  time.Time // a person asked for a look at DNS that did not happen yet
+
+	hasVersion             bool
+	notBefore, notAfter    time.Time
+	renewAt, noLater       time.Time
+	windowStart, windowEnd time.Time
+	free                   bool
+	orderState             tenants.OrderState
+	failures               int
+	failedAt               time.Time
+	awaiting               tenants.IssuerID
+	next, nudged           time.Time
+	turn                   int64
+	working                bool
+	leaseOwner             string
+	leaseUntil             time.Time
+	counted                *tally // the counter it is in, as loaded; nil for none
+}
+
+// The lanes in which domains go when not all can: lower goes first. Lane 0 is kept for emergencies.
+const (
+	laneRenewal = 1
+	laneNew     = 2
+	laneSlow    = 3 // keeps failing
+)
+
+const slowAfter = 3 // failures in a row
+
+func (d *domainRow) lane() int {
+	switch {
+	case d.failures >= slowAfter:
+		return laneSlow
+	case d.hasVersion:
+		return laneRenewal
+	}
+	return laneNew
+}
+
+// sortAt is the date a list sorts by: the end of the version, and of the reservation before there is one.
+func (d *domainRow) sortAt() time.Time {
+	if d.hasVersion {
+		return d.notAfter
+	}
+	return d.Reserved
+}
+
+// tally is the counter that the row belongs in; nil when it is released.
+func (d *domainRow) tally() *tally {
+	if d.Status == tenants.Released {
+		return nil
+	}
+	t := tally{tenant: d.Tenant, status: d.Status}
+	if d.hasVersion {
+		t.week = us(weekOf(d.notAfter))
+	}
+	return &t
+}
+
+const domainColumns = `
+d.id, d.tenant_id, d.delegation_id, d.issuer_id, d.name, d.registered, d.status, d.finding, d.dns_check, d.proved_at,
+d.reserved_at, d.since_at, d.created_at, d.created_by, d.releasing_at, d.released_at, d.look_asked_at, d.has_version, d.not_before,
+d.not_after, d.renew_at, d.window_start, d.window_end, d.no_later, d.free, d.order_state, d.failures, d.failed_at,
+d.awaiting_budget, d.next_action_at, d.nudged_at, d.turn, d.working, d.lease_owner, d.lease_until,
+g.base, g.label, g.zone`
+
+const (
+	tenantDomainSQL = `select` + domainColumns + `
+from domains d join delegations g on g.id = d.delegation_id where d.tenant_id = $1 and d.id = $2`
+
+	anyDomainSQL = `select` + domainColumns + `
+from domains d join delegations g on g.id = d.delegation_id where d.id = $1`
+)
+
+// ownDomain loads one tenant's domain, released ones included.
+func (q query) ownDomain(tenant tenants.TenantID, id tenants.DomainID, lock string, now time.Time) (*domainRow, error) {
+	return q.domainRow(now, tenantDomainSQL+ofD(lock), tenant, id)
+}
+
+// anyDomain loads a domain for the portal itself.
+func (q query) anyDomain(id tenants.DomainID, lock string, now time.Time) (*domainRow, error) {
+	return q.domainRow(now, anyDomainSQL+ofD(lock), id)
+}
+
+// ofD locks the row of domains and not the delegation joined to it.
+func ofD(lock string) string {
+	if lock == "" {
+		return ""
+	}
+	return " for update of d"
+}
+
+func (q query) domainRow(now time.Time, text string, args ...any) (*domainRow, error) {
+	d := &domainRow{}
+	g := &d.Delegation
+	var check tenants.Check
+	err := q.one(text, args, &d.ID, &d.Tenant, &g.ID, &d.issuer, &d.Name, &d.registered, &d.Status, doc(&d.Finding),
+		doc(&check), at(&d.Proved), at(&d.Reserved), at(&d.Since), at(&d.Created), &d.CreatedBy, at(&d.releasing),
+		at(&d.Released), at(&d.lookAsked), flag{&d.hasVersion}, at(&d.notBefore), at(&d.notAfter), at(&d.renewAt), at(&d.windowStart),
+		at(&d.windowEnd), at(&d.noLater), flag{&d.free}, &d.orderState, &d.failures, at(&d.failedAt), &d.awaiting,
+		at(&d.next), at(&d.nudged), &d.turn, flag{&d.working}, &d.leaseOwner, at(&d.leaseUntil),
+		&g.Base, &g.Label, &g.Zone)
+	if err != nil {
+		return nil, orAbsent(err, "domain")
+	}
+	if !check.At.IsZero() {
+		d.Check = &check
+	}
+	if !d.leased(now) {
+		d.Next = d.next
+	}
+	d.counted = d.tally()
+	return d, nil
+}
+
+// leased reports whether somebody was given the domain to work on.
+func (d *domainRow) leased(now time.Time) bool { return d.leaseOwner != "" && d.leaseUntil.After(now) }
+
+const saveDomainSQL = `
+update domains set status = $3, finding = $4, dns_check = $5, proved_at = $6, reserved_at = $7, since_at = $8,
+	releasing_at = $9, released_at = $10, sort_at = $11, has_version = $12, not_before = $13, not_after = $14,
+	renew_at = $15, window_start = $16, window_end = $17, no_later = $18, free = $19, order_state = $20, failures = $21,
+	failed_at = $22, lane = $23, awaiting_budget = $24, next_action_at = $25, nudged_at = $26, turn = $27, working = $28,
+	lease_owner = $29, lease_until = $30, look_asked_at = $31
+where tenant_id = $1 and id = $2`
+
+// saveDomain writes a row that was loaded under lock in the same transaction. It is the only way that a domain's
+// status or expiry changes, so that the counters always match the rows.
+func (t *tx) saveDomain(d *domainRow) error {
+	_, err := t.exec(saveDomainSQL, d.Tenant, d.ID, d.Status, encFinding(d.Finding), encCheck(d.Check), us(d.Proved),
+		us(d.Reserved), us(d.Since), us(d.releasing), us(d.Released), us(d.sortAt()), bit(d.hasVersion), us(d.notBefore),
+		us(d.notAfter), us(d.renewAt), us(d.windowStart), us(d.windowEnd), us(d.noLater), bit(d.free), d.orderState,
+		d.failures, us(d.failedAt), d.lane(), d.awaiting, us(d.next), us(d.nudged), d.turn, bit(d.working),
+		d.leaseOwner, us(d.leaseUntil), us(d.lookAsked))
+	t.count(d)
+	t.touch(d.Tenant, d.ID)
+	return err
+}
+
+const addDomainSQL = `
+insert into domains (id, tenant_id, delegation_id, issuer_id, name, registered, status, reserved_at, since_at, created_at,
+	created_by, sort_at, lane, next_action_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`
+
+func (t *tx) addDomain(d *domainRow) error {
+	_, err := t.exec(addDomainSQL, d.ID, d.Tenant, d.Delegation.ID, d.issuer, d.Name, d.registered, d.Status,
+		us(d.Reserved), us(d.Since), us(d.Created), d.CreatedBy, us(d.sortAt()), d.lane(), us(d.next))
+	t.count(d)
+	t.touch(d.Tenant, d.ID)
+	return err
+}
+
+// count moves the row from the counter it was loaded with to the one it belongs in now.
+func (t *tx) count(d *domainRow) {
+	if d.counted != nil {
+		t.deltas[*d.counted]--
+	}
+	if d.counted = d.tally(); d.counted != nil {
+		t.deltas[*d.counted]++
+	}
+}
+
+// setStatus changes the status and remembers since when.
+func (d *domainRow) setStatus(s tenants.Status, now time.Time) {
+	if d.Status != s {
+		d.Status, d.Since = s, now
+	}
+}
+
+// due makes the row due now, or as soon as whoever works on it rests.
+func (t *tx) due(d *domainRow) {
+	t.wake(d)
+	if d.leased(t.now) && d.working {
+		d.nudged = t.now
+		return
+	}
+	d.next, d.awaiting = t.now, ""
+}
+
+// judged is what the status becomes once f is known, from the copies that the row holds.
+func (d *domainRow) judged(f tenants.Finding, now time.Time) tenants.Status {
+	facts := tenants.Facts{Domain: d.Domain, Certificate: tenants.Certificate{Plan: tenants.Verdict{NoLater: d.noLater}}}
+	if d.hasVersion {
+		facts.Current = &tenants.Version{NotBefore: d.notBefore, NotAfter: d.notAfter}
+	}
+	if d.orderState != "" {
+		facts.Order = &tenants.Order{State: d.orderState}
+	}
+	return tenants.StatusAfter(facts, f, now)
+}
+
+// refresh brings the status in line after an order moved. What fails keeps failing until Rest or Issue says otherwise.
+func (d *domainRow) refresh(now time.Time) {
+	if d.Status != tenants.Failing || d.Finding.OK() {
+		d.setStatus(d.judged(d.Finding, now), now)
+	}
+}
+
+func encFinding(f tenants.Finding) string {
+	if f.OK() {
+		return ""
+	}
+	f.Raw = clip4k(f.Raw)
+	return clean(enc(f))
+}
+
+func encCheck(c *tenants.Check) string {
+	if c == nil {
+		return ""
+	}
+	return clean(enc(c))
+}
+
+// clip4k bounds what a hostile server can make us keep of its own words.
+func clip4k(s string) string { return s[:min(len(s), 4096)] }

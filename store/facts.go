@@ -1,0 +1,89 @@
+package store
+
+import (
+	"errors"
+	"time"
+
+	"perennial/tenants"
+)
+
+// facts gathers what is known about a domain.
+func (t *tx) facts(d *domainRow) (f tenants.Facts, err error) {
+	f = tenants.Facts{Domain: d.Domain, Failures: d.failures, LastFailed: d.failedAt, Releasing: !d.releasing.IsZero()}
+	if !d.lookAsked.IsZero() {
+		f.Domain.Check = nil // a person asked for a look: as if there had been none
+	}
+	if f.Certificate, f.Issuer, err = t.certificateOf(d.Tenant, d.ID); err != nil {
+		return f, err
+	}
+	if f.Current, err = t.currentVersion(f.Certificate); err != nil {
+		return f, err
+	}
+	if f.Order, err = t.openOrder(d); err != nil {
+		return f, err
+	}
+	if f.Leftover, err = t.leftover(d); err != nil {
+		return f, err
+	}
+	if f.Releasing || d.Proved.IsZero() {
+		f.Authz, err = t.authorizations(d)
+	}
+	return f, err
+}
+
+const certificateSQL = `
+select c.id, c.tenant_id, c.domain_id, c.names, c.issuer_id, c.profile, c.key_type, c.current_version, c.plan, c.ari,
+	c.renew_now_at, c.renewed_by, ` + issuerColumns + `
+from certificates c join issuers i on i.id = c.issuer_id where c.tenant_id = $1 and c.domain_id = $2`
+
+func (q query) certificateOf(tenant tenants.TenantID, id tenants.DomainID) (c tenants.Certificate, i tenants.Issuer, err error) {
+	dest := append([]any{&c.ID, &c.Tenant, &c.Domain, doc(&c.Names), &c.Issuer, &c.Profile, &c.KeyType, &c.Current,
+		doc(&c.Plan), doc(&c.ARI), at(&c.RenewNow), &c.RenewedBy}, scanIssuer(&i)...)
+	err = q.one(certificateSQL, []any{tenant, id}, dest...)
+	return c, i, orAbsent(err, "certificate")
+}
+
+func (q query) currentVersion(c tenants.Certificate) (*tenants.Version, error) {
+	if c.Current == "" {
+		return nil, nil
+	}
+	v, err := q.version(c.Tenant, c.Current)
+	if err != nil {
+		return nil, err
+	}
+	return &v, nil
+}
+
+func (q query) openOrder(d *domainRow) (*tenants.Order, error) {
+	var o tenants.Order
+	err := q.one(`select `+orderColumns+` from orders o where o.tenant_id = $1 and o.domain_id = $2 and o.ended_at = 0`,
+		[]any{d.Tenant, d.ID}, scanOrder(&o)...)
+	if errors.Is(err, errNone) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	o.Challenges, err = q.challenges(o)
+	return &o, err
+}
+
+// leftover lists the TXT values that closed orders may still have in DNS.
+func (q query) leftover(d *domainRow) ([]tenants.Challenge, error) {
+	return collect(q, readChallenge, `select `+challengeColumns+`
+from challenges c join orders o on o.id = c.order_id
+where c.tenant_id = $1 and c.domain_id = $2 and c.presented_at > 0 and c.cleaned_at = 0 and o.ended_at > 0 order by c.id`,
+		d.Tenant, d.ID)
+}
+
+// remembered is how long an authority may reuse an authorization: longer than any allows (CA/Browser Forum Baseline
+// Requirements, section 4.2.1: 200 days in 2026).
+const remembered = 200 * 24 * time.Hour
+
+// authorizations lists the authorizations that were won with this claim and may live on at the authority.
+func (t *tx) authorizations(d *domainRow) ([]string, error) {
+	return collect(t.query, scanOne[string], `
+select c.authz from challenges c join orders o on o.id = c.order_id
+where c.tenant_id = $1 and c.domain_id = $2 and c.authz <> '' and o.created_at > $3 group by c.authz order by max(c.id) desc limit 500`,
+		d.Tenant, d.ID, us(t.now.Add(-remembered)))
+}

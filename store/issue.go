@@ -1,0 +1,149 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"perennial/tenants"
+)
+
+// Issue turns a finalized order into a version, in one transaction: the order is issued, the version takes the next
+// number and the order's key, the version before is replaced, the domain is active and its next renewal planned.
+// v needs what was read from the chain; what belongs to the lineage is filled in here. Conflict as in SaveOrder.
+func (s *System) Issue(ctx context.Context, o tenants.Order, v tenants.Version, plan tenants.Verdict) (id tenants.VersionID, err error) {
+	err = s.db.write(ctx, func(t *tx) error {
+		d, was, err := t.lockOrder(o.ID)
+		if err != nil {
+			return err
+		}
+		if err := sameRevision(was, o.Revision); err != nil {
+			return err
+		}
+		if !was.State.May(tenants.Issued) {
+			return fmt.Errorf("issue order %s: from %s to %s is not a step", o.ID, was.State, tenants.Issued)
+		}
+		id, err = t.issue(d, was, o, v, plan)
+		return err
+	})
+	return id, err
+}
+
+func (t *tx) issue(d *domainRow, was, o tenants.Order, v tenants.Version, plan tenants.Verdict) (tenants.VersionID, error) {
+	c, _, err := t.certificateOf(d.Tenant, d.ID)
+	if err != nil {
+		return "", err
+	}
+	v.ID, v.Tenant, v.Certificate, v.Order, v.Reason, v.Issued = mintID[tenants.VersionID](t.now), d.Tenant, c.ID, o.ID, was.Reason, t.now
+	if v.Number, err = t.nextNumber(c); err != nil {
+		return "", err
+	}
+	if err := t.addVersion(v); err != nil {
+		return "", err
+	}
+	if err := t.succeed(c, v, plan); err != nil {
+		return "", err
+	}
+	o.State, o.Ended, o.Finding, o.Attempts = tenants.Issued, t.now, tenants.Finding{}, 0
+	d.certify(v, plan)
+	t.turnTo(d, tenants.Active, tenants.Finding{})
+	if !d.working {
+		d.next = plan.At
+	}
+	t.record(tenants.Actor{Kind: tenants.CAActor, Name: v.Issuer, Tenant: d.Tenant}, tenants.DidIssue, string(d.ID), d.Name,
+		fmt.Sprintf("issued version %d of %s.", v.Number, d.Name))
+	_, err = t.saveOrder(d, o, was.State)
+	return v.ID, err
+}
+
+const (
+	addVersionSQL = `
+insert into versions (id, tenant_id, certificate_id, order_id, number, names, serial, issuer, not_before, not_after, key_type,
+	spki, fingerprint, ari_cert_id, chain, private_key, reason, issued_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)`
+
+	takeKeySQL = `update orders set private_key = null where tenant_id = $1 and id = $2`
+)
+
+// addVersion writes the version and moves the key from the order to it, sealed anew for its new place.
+func (t *tx) addVersion(v tenants.Version) error {
+	var blob []byte
+	if err := t.one(`select private_key from orders where tenant_id = $1 and id = $2`, []any{v.Tenant, v.Order}, &blob); err != nil {
+		return err
+	}
+	key, err := t.db.unseal(t.query, v.Tenant, blob, orderKey(v.Order))
+	if err != nil {
+		return err
+	}
+	if blob, err = t.db.seal(t.query, v.Tenant, key, versionKey(v.ID)); err != nil {
+		return err
+	}
+	if _, err := t.exec(addVersionSQL, v.ID, v.Tenant, v.Certificate, v.Order, v.Number, enc(v.Names), v.Serial,
+		clean(v.Issuer), us(v.NotBefore), us(v.NotAfter), v.KeyType, v.SPKI, v.Fingerprint, v.ARICertID, clean(v.Chain),
+		blob, v.Reason, us(v.Issued)); err != nil {
+		return fmt.Errorf("add version: %w", err)
+	}
+	_, err = t.exec(takeKeySQL, v.Tenant, v.Order)
+	return err
+}
+
+const (
+	replaceSQL = `update versions set replaced_at = $3 where tenant_id = $1 and certificate_id = $2 and replaced_at = 0 and id <> $4`
+
+	succeedSQL = `
+update certificates set current_version = $3, plan = $4, ari = '', renew_now_at = 0, renewed_by = ''
+where tenant_id = $1 and id = $2`
+)
+
+// succeed makes a version the current one of its lineage.
+func (t *tx) succeed(c tenants.Certificate, v tenants.Version, plan tenants.Verdict) error {
+	if _, err := t.exec(replaceSQL, c.Tenant, c.ID, us(t.now), v.ID); err != nil {
+		return err
+	}
+	_, err := t.exec(succeedSQL, c.Tenant, c.ID, v.ID, enc(plan))
+	return err
+}
+
+// certify copies what lists show of a version and its plan.
+func (d *domainRow) certify(v tenants.Version, plan tenants.Verdict) {
+	d.hasVersion, d.notBefore, d.notAfter = true, v.NotBefore, v.NotAfter
+	d.orderState, d.failures, d.failedAt = "", 0, time.Time{}
+	d.planned(plan)
+}
+
+func (d *domainRow) planned(p tenants.Verdict) {
+	d.renewAt, d.windowStart, d.windowEnd, d.noLater = p.At, p.Start, p.End, p.NoLater
+	d.free = p.Reason == tenants.InWindow
+}
+
+// FailOrder ends an order without a version and destroys its key. The domain shows f and gets the status that follows
+// from it (tenants.StatusAfter). Conflict as in SaveOrder.
+func (s *System) FailOrder(ctx context.Context, o tenants.Order, f tenants.Finding, status tenants.Status) error {
+	return s.db.write(ctx, func(t *tx) error {
+		d, was, err := t.lockOrder(o.ID)
+		if err != nil {
+			return err
+		}
+		if err := sameRevision(was, o.Revision); err != nil {
+			return err
+		}
+		if !was.State.May(tenants.Failed) {
+			return conflict("Order %s has ended. Read the domain again.", o.ID)
+		}
+		d.failures, d.failedAt = d.failures+1, t.now
+		return t.failOrder(d, was, o, f, status)
+	})
+}
+
+func (t *tx) failOrder(d *domainRow, was, o tenants.Order, f tenants.Finding, status tenants.Status) error {
+	o.State, o.Ended, o.Finding = tenants.Failed, t.now, f
+	if _, err := t.exec(takeKeySQL, d.Tenant, o.ID); err != nil {
+		return err
+	}
+	t.enter(tenants.Entry{Actor: tenants.System(d.Tenant), Tenant: d.Tenant, Action: tenants.DidFailOrder, Outcome: tenants.Broke,
+		Object: string(d.ID), Subject: d.Name, Text: fmt.Sprintf("could not get a certificate for %s. %s.", d.Name, headline(f))})
+	d.orderState = ""
+	t.turnTo(d, status, f)
+	_, err := t.saveOrder(d, o, was.State)
+	return err
+}

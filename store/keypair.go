@@ -1,0 +1,44 @@
+package store
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+
+	"perennial/tenants"
+)
+
+// newPrivateKey makes a key in PKCS#8 (DER).
+func newPrivateKey(kind tenants.KeyType) (tenants.Secret, error) {
+	key, err := generate(kind)
+	if err != nil {
+		return tenants.Secret{}, fmt.Errorf("make %s key: %w", kind, err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return tenants.Secret{}, fmt.Errorf("encode %s key: %w", kind, err)
+	}
+	return tenants.NewSecret(der), nil
+}
+
+func generate(kind tenants.KeyType) (crypto.PrivateKey, error) {
+	switch kind {
+	case tenants.P256:
+		return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	case tenants.P384:
+		return ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	case tenants.RSA2048:
+		return rsa.GenerateKey(rand.Reader, 2048)
+	}
+	return nil, fmt.Errorf("there is no such key type")
+}
+
+// asPEM is a PKCS#8 key as files hold it.
+func asPEM(der tenants.Secret) tenants.Secret {
+	return tenants.NewSecret(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der.Reveal()}))
+}

@@ -1,0 +1,228 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"perennial/tenants"
+)
+
+// candidates is how far Claim looks among the due for those that expire first. All of them are in the index, so
+// this is cheap; without a bound, a million due rows would be sorted for a hundred.
+const candidates = 2000
+
+const (
+	// The inner select walks the due in the order of their due time within the index alone.
+	dueSQL = `
+select d.id, d.turn, d.lease_owner from domains d
+where d.next_action_at > 0 and d.next_action_at <= $1 and d.id in (
+	select c.id from (select id, lane, not_after from domains where next_action_at > 0 and next_action_at <= $1
+		order by next_action_at limit $2) c
+	order by c.lane, c.not_after, c.id limit $3)
+order by d.lane, d.not_after, d.id`
+
+	claimSQL = `
+update domains set lease_owner = $2, lease_until = $3, next_action_at = $3, working = 0, turn = $4 where id = $1`
+)
+
+// claimLease is how long a claimed domain may wait in the queue before it is due again.
+const claimLease = jobTimeout
+
+// claimant owns domains that were claimed and not begun.
+const claimant = "queue"
+
+// Claim puts due domains into the queue, the most urgent lane and the earliest expiry first, and keeps them from being
+// claimed again for a while. A claimed domain that nobody begins becomes due again; anybody may begin it before. Two
+// processes never claim the same row.
+func (s *System) Claim(ctx context.Context, limit int) (ids []tenants.DomainID, err error) {
+	err = s.db.housekeep(ctx, func(t *tx) error {
+		ids = nil
+		due, err := collect(t.query, scanDue, dueSQL+t.db.engine.skipD(), us(t.now), candidates, limit)
+		if err != nil {
+			return err
+		}
+		if len(due) == 0 {
+			return errUnchanged
+		}
+		for _, d := range due {
+			if _, err := t.exec(claimSQL, d.id, claimant, us(t.now.Add(claimLease)), d.turn); err != nil {
+				return err
+			}
+			t.wakes[d.id] = d.turn
+			ids = append(ids, d.id)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("claim domains: %w", err)
+	}
+	return ids, nil
+}
+
+// skipD passes over rows of domains that somebody else holds.
+func (e *engine) skipD() string {
+	if e.skip == "" {
+		return ""
+	}
+	return " for update of d skip locked"
+}
+
+type dueRow struct {
+	id   tenants.DomainID
+	turn int64
+}
+
+// scanDue counts a turn when a lease ran out: the queue still has a job of the worker that died with it, and must
+// not take the new one for the same.
+func scanDue(r rows) (d dueRow, err error) {
+	var former string
+	err = r.Scan(&d.id, &d.turn, &former)
+	if former != "" {
+		d.turn++
+	}
+	return d, err
+}
+
+// Begin takes the lease on a domain, or takes it anew, and gathers what is known about it. false: somebody else
+// works on it, or it was released. owner must be unlike any other run's, also in this process: two runs with the same
+// owner would both be let in.
+func (s *System) Begin(ctx context.Context, id tenants.DomainID, owner string, lease time.Duration) (f tenants.Facts, ok bool, err error) {
+	err = s.db.housekeep(ctx, func(t *tx) error {
+		d, err := t.anyDomain(id, t.db.engine.lock, t.now)
+		if err != nil {
+			return err
+		}
+		if ok = d.beginnable(owner, t.now); !ok {
+			return errUnchanged
+		}
+		if d.leaseOwner != owner || !d.working {
+			d.turn++
+			d.nudged = time.Time{}
+		}
+		if err := t.lease(d, owner, lease); err != nil {
+			return err
+		}
+		f, err = t.facts(d)
+		return err
+	})
+	if err != nil {
+		return tenants.Facts{}, false, fmt.Errorf("begin %s: %w", id, err)
+	}
+	return f, ok, nil
+}
+
+func (d *domainRow) beginnable(owner string, now time.Time) bool {
+	if d.Status == tenants.Released {
+		return false
+	}
+	return !d.working || d.leaseOwner == owner || !d.leased(now)
+}
+
+const leaseSQL = `
+update domains set lease_owner = $2, lease_until = $3, next_action_at = $3, working = 1, turn = $4, nudged_at = $5,
+	awaiting_budget = '' where id = $1`
+
+func (t *tx) lease(d *domainRow, owner string, lease time.Duration) error {
+	d.leaseOwner, d.leaseUntil, d.working, d.Next = owner, t.now.Add(lease), true, time.Time{}
+	_, err := t.exec(leaseSQL, d.ID, owner, us(d.leaseUntil), d.turn, us(d.nudged))
+	return err
+}
+
+// Rest ends the work on a domain and says when to look again, what stands in the way (zero for nothing), and the status
+// that follows from it (tenants.StatusAfter). Beginning and ceasing to fail is audited. When somebody asked for the
+// domain meanwhile, it is due at once instead. When the lease was lost nothing is saved: whoever has it now will say.
+func (s *System) Rest(ctx context.Context, id tenants.DomainID, owner string, at time.Time, why tenants.Finding, status tenants.Status) error {
+	return s.leave(ctx, id, owner, func(t *tx, d *domainRow) error {
+		t.turnTo(d, status, why)
+		t.giveUp(d, at)
+		return nil
+	})
+}
+
+// leave loads a domain that owner works on, changes it, and saves it.
+func (s *System) leave(ctx context.Context, id tenants.DomainID, owner string, change func(*tx, *domainRow) error) error {
+	err := s.db.housekeep(ctx, func(t *tx) error {
+		d, err := t.anyDomain(id, t.db.engine.lock, t.now)
+		if err != nil {
+			return err
+		}
+		if !d.working || d.leaseOwner != owner || d.Status == tenants.Released {
+			return errUnchanged
+		}
+		if err := change(t, d); err != nil {
+			return err
+		}
+		return t.saveDomain(d)
+	})
+	if err != nil {
+		return fmt.Errorf("rest %s: %w", id, err)
+	}
+	return nil
+}
+
+// unplanned is when a domain is looked at for which no instant was named, so that none is ever forgotten.
+const unplanned = time.Hour
+
+// giveUp ends the lease; next is when to look again.
+func (t *tx) giveUp(d *domainRow, next time.Time) {
+	d.leaseOwner, d.leaseUntil, d.working = "", time.Time{}, false
+	switch {
+	case d.Status == tenants.Released:
+		d.next = time.Time{}
+	case !d.nudged.IsZero():
+		d.nudged = time.Time{}
+		t.due(d)
+	case next.IsZero():
+		d.next = t.now.Add(unplanned)
+	default:
+		d.next = next
+	}
+}
+
+// turnTo changes status and finding, and records when a domain begins or ends to fail.
+func (t *tx) turnTo(d *domainRow, s tenants.Status, why tenants.Finding) {
+	before := d.Status
+	d.setStatus(s, t.now)
+	d.Finding = why
+	by := tenants.System(d.Tenant)
+	switch {
+	case s == tenants.Failing && before != tenants.Failing:
+		text := fmt.Sprintf("saw that %s needs help. %s.", d.Name, headline(why))
+		t.enter(tenants.Entry{Actor: by, Tenant: d.Tenant, Action: tenants.DidFail, Outcome: tenants.Broke,
+			Object: string(d.ID), Subject: d.Name, Text: text})
+	case before == tenants.Failing && s != tenants.Failing && s != tenants.Expired:
+		t.record(by, tenants.DidHeal, string(d.ID), d.Name, fmt.Sprintf("saw that %s is well again.", d.Name))
+	}
+}
+
+func headline(f tenants.Finding) string {
+	if text := tenants.Explain(f).Short; text != "" {
+		return text
+	}
+	return "Code " + string(f.Code)
+}
+
+const (
+	dropLeasesSQL = `
+update domains set lease_owner = '', lease_until = 0, working = 0, nudged_at = 0, turn = turn + 1, next_action_at = $1
+where lease_owner <> ''`
+
+	freshTurnSQL = `update domains set turn = turn + 1 where next_action_at > 0 and next_action_at <= $1`
+)
+
+// ClearLeases is called when the portal starts. On SQLite, which has one process, whoever held a lease is dead, and
+// their domains are due at once. On Postgres other processes may be alive: there leases run out by themselves.
+func (s *System) ClearLeases(ctx context.Context) error {
+	if s.db.engine.pool != nil {
+		return nil
+	}
+	return s.db.housekeep(ctx, func(t *tx) error {
+		if _, err := t.exec(dropLeasesSQL, us(t.now)); err != nil {
+			return fmt.Errorf("clear leases: %w", err)
+		}
+		// Jobs that were fetched and never begun leave no lease behind. A new turn lets new jobs in beside them.
+		_, err := t.exec(freshTurnSQL, us(t.now))
+		return err
+	})
+}

@@ -1,0 +1,170 @@
+package store_test
+
+import (
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"perennial/store"
+	"perennial/store/storetest"
+	"perennial/tenants"
+)
+
+func TestClaimTakesEachOnce(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		s := tell(t, w)
+		a, b := s.register(w.Acme, "a.example"), s.register(w.Northwind, "b.example")
+		got := must[[]tenants.DomainID](t)(s.sys.Claim(s.ctx, 10))
+		if !slices.Equal(got, []tenants.DomainID{a, b}) {
+			t.Fatalf("claimed %v", got)
+		}
+		if got := must[[]tenants.DomainID](t)(s.sys.Claim(s.ctx, 10)); len(got) != 0 {
+			t.Fatalf("claimed again: %v", got)
+		}
+		w.Clock.Advance(time.Hour)
+		if got := must[[]tenants.DomainID](t)(s.sys.Claim(s.ctx, 10)); len(got) != 2 {
+			t.Fatalf("lost after the claim ran out: %v", got)
+		}
+	})
+}
+
+func TestClaimOrder(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		s := tell(t, w)
+		fresh := s.register(w.Acme, "fresh.example")
+		late, soon := s.register(w.Acme, "late.example"), s.register(w.Acme, "soon.example")
+		s.issue(late, 60*24*time.Hour)
+		s.issue(soon, 30*24*time.Hour)
+		check(t, w.Scope(w.Acme).RenewNow(s.ctx, late))
+		check(t, w.Scope(w.Acme).RenewNow(s.ctx, soon))
+		var got []tenants.DomainID
+		for range 3 {
+			got = append(got, must[[]tenants.DomainID](t)(s.sys.Claim(s.ctx, 1))...)
+		}
+		if !slices.Equal(got, []tenants.DomainID{soon, late, fresh}) {
+			t.Errorf("claimed %v, want %v", got, []tenants.DomainID{soon, late, fresh})
+		}
+	})
+}
+
+// Two processes on one Postgres claim at the same time: no row goes to both, none is left out.
+func TestClaimsNeverOverlap(t *testing.T) {
+	w := storetest.NewPostgres(t)
+	s := tell(t, w)
+	for i := range 4 {
+		var batch []string
+		for j := range 50 {
+			batch = append(batch, name(i*50+j))
+		}
+		must[store.Registered](t)(w.Scope(w.Acme).RegisterDomains(s.ctx, batch))
+	}
+	second := w.Open(t)
+	var mu sync.Mutex
+	times := map[tenants.DomainID]int{}
+	var group sync.WaitGroup
+	for _, sys := range []*store.System{s.sys, second.System(), s.sys, second.System()} {
+		group.Go(func() {
+			for range 40 {
+				ids, err := sys.Claim(s.ctx, 7)
+				if err != nil {
+					t.Error(err)
+				}
+				mu.Lock()
+				for _, id := range ids {
+					times[id]++
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	group.Wait()
+	for id, n := range times {
+		if n != 1 {
+			t.Errorf("%s was claimed %d times", id, n)
+		}
+	}
+	rest := must[[]tenants.DomainID](t)(s.sys.Claim(s.ctx, 1000))
+	if len(times)+len(rest) != 200 {
+		t.Errorf("%d claimed, then %d, of 200", len(times), len(rest))
+	}
+}
+
+func TestOneWorkerPerDomain(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		s := tell(t, w)
+		id := s.register(w.Acme, "shop.example")
+		s.begin(id)
+		s.begin(id) // the same worker, for its next step
+		_, ok, err := s.sys.Begin(s.ctx, id, "test/2", time.Minute)
+		check(t, err)
+		if ok {
+			t.Fatal("two workers at once")
+		}
+		w.Clock.Advance(2 * time.Minute)
+		_, ok, err = s.sys.Begin(s.ctx, id, "test/2", time.Minute)
+		check(t, err)
+		if !ok {
+			t.Fatal("a dead worker's lease never ends")
+		}
+		check(t, s.sys.Rest(s.ctx, id, owner, w.Clock.Now(), tenants.Finding{Code: tenants.CASilent}, tenants.Failing))
+		if d := s.view(w.Acme, id).Domain; d.Status != tenants.Waiting {
+			t.Errorf("who lost the lease saved: %+v", d)
+		}
+	})
+}
+
+// What is asked for while somebody works is not forgotten when they rest.
+func TestAskedWhileWorking(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		s := tell(t, w)
+		id := s.register(w.Acme, "shop.example")
+		s.begin(id)
+		if !s.view(w.Acme, id).Domain.Next.IsZero() {
+			t.Error("the page says when we look again while we look")
+		}
+		check(t, w.Scope(w.Acme).CheckNow(s.ctx, id))
+		if got := must[[]tenants.DomainID](t)(s.sys.Claim(s.ctx, 10)); len(got) != 0 {
+			t.Error("claimed from under the worker")
+		}
+		check(t, s.sys.Rest(s.ctx, id, owner, w.Clock.Now().Add(time.Hour), tenants.Finding{}, tenants.Waiting))
+		if got := must[[]tenants.DomainID](t)(s.sys.Claim(s.ctx, 10)); len(got) != 1 {
+			t.Error("forgotten")
+		}
+	})
+}
+
+func TestClearLeases(t *testing.T) {
+	w := storetest.New(t)
+	s := tell(t, w)
+	id, claimed := s.register(w.Acme, "a.example"), s.register(w.Acme, "b.example")
+	must[[]tenants.DomainID](t)(s.sys.Claim(s.ctx, 10))
+	s.begin(id)
+	check(t, s.sys.ClearLeases(s.ctx))
+	if got := must[[]tenants.DomainID](t)(s.sys.Claim(s.ctx, 10)); !slices.Equal(got, []tenants.DomainID{id, claimed}) {
+		t.Errorf("claimed after the restart: %v", got)
+	}
+}
+
+// Entering and leaving the state of failing is one entry each, however often it is said.
+func TestFailingIsSaidOnce(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		s := tell(t, w)
+		id := s.register(w.Acme, "shop.example")
+		why := tenants.Finding{Code: tenants.CARefuses, Raw: "no\x00pe\xff", Args: map[string]string{"ca": "Example CA"}}
+		for range 3 {
+			s.begin(id)
+			check(t, s.sys.Rest(s.ctx, id, owner, w.Clock.Now(), why, tenants.Failing))
+		}
+		if d := s.view(w.Acme, id).Domain; d.Status != tenants.Failing || d.Finding.Code != tenants.CARefuses {
+			t.Fatalf("domain: %+v", d)
+		}
+		s.begin(id)
+		check(t, s.sys.Rest(s.ctx, id, owner, w.Clock.Now(), tenants.Finding{}, tenants.Waiting))
+		for _, action := range []tenants.Action{tenants.DidFail, tenants.DidHeal} {
+			if n := must[store.EntryPage](t)(w.Scope(w.Acme).Entries(s.ctx, store.EntryFilter{What: string(action)})).Total; n != 1 {
+				t.Errorf("%d entries of %s", n, action)
+			}
+		}
+	})
+}

@@ -1,0 +1,188 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"perennial/tenants"
+)
+
+// bucket is one row of the ledger.
+type bucket struct{ tat, corrected time.Time }
+
+const bucketSQL = `select tat, corrected_at from buckets where issuer_id = $1 and limit_name = $2 and bucket = $3`
+
+func (q query) bucket(id tenants.IssuerID, c tenants.Charge, lock string) (b bucket, err error) {
+	err = q.one(bucketSQL+lock, []any{id, c.Limit, c.Key}, at(&b.tat), at(&b.corrected))
+	if errors.Is(err, errNone) {
+		return bucket{}, nil
+	}
+	return b, err
+}
+
+const (
+	touchBucketSQL = `insert into buckets (issuer_id, limit_name, bucket) values ($1, $2, $3) on conflict do nothing`
+	saveBucketSQL  = `update buckets set tat = $4 where issuer_id = $1 and limit_name = $2 and bucket = $3`
+)
+
+// lockBuckets loads the buckets of all charges under lock, always in the same order, so that two spenders never
+// wait for each other in a circle. charges comes back sorted and without repetitions.
+func (t *tx) lockBuckets(id tenants.IssuerID, charges []tenants.Charge) ([]tenants.Charge, []bucket, error) {
+	charges = slices.Clone(charges)
+	slices.SortFunc(charges, func(a, b tenants.Charge) int {
+		return cmp.Or(cmp.Compare(a.Limit, b.Limit), cmp.Compare(a.Key, b.Key))
+	})
+	charges = slices.Compact(charges)
+	found := make([]bucket, len(charges))
+	for i, c := range charges {
+		if _, err := t.exec(touchBucketSQL, id, c.Limit, c.Key); err != nil {
+			return nil, nil, err
+		}
+		var err error
+		if found[i], err = t.bucket(id, c, t.db.engine.lock); err != nil {
+			return nil, nil, err
+		}
+	}
+	return charges, found, nil
+}
+
+// spend is Limit.Spend, except that a bucket which the CA emptied stays empty until the instant it named even when
+// we know no limit for it.
+func spend(l tenants.Limit, b bucket, now time.Time) (next time.Time, ok bool, when time.Time) {
+	if l.Unlimited() && b.tat.After(now) {
+		return b.tat, false, b.tat
+	}
+	return l.Spend(b.tat, now, 1)
+}
+
+// Spend takes one token from the bucket of each charge, or from none. When one is empty, which names it (the one
+// that refills last) and at is when it will have a token again. A domain also finds nothing left of the account's orders
+// while one that goes before it is in the waiting room, so that nobody overtakes there. Spend is called just before the
+// call to the CA and has a short transaction of its own.
+func (s *System) Spend(ctx context.Context, id tenants.IssuerID, domain tenants.DomainID, charges []tenants.Charge) (ok bool, at time.Time, which tenants.Charge, err error) {
+	err = s.db.housekeep(ctx, func(t *tx) error {
+		issuer, err := t.issuer(id)
+		if err != nil {
+			return err
+		}
+		sorted, found, err := t.lockBuckets(id, charges)
+		if err != nil {
+			return err
+		}
+		ok, at, which = true, t.now, tenants.Charge{}
+		for i, c := range sorted {
+			next, enough, when := spend(issuer.Limits[c.Limit], found[i], t.now)
+			if enough && c.Limit == tenants.OrdersPerAccount {
+				if enough, err = t.isNext(id, domain); err != nil {
+					return err
+				}
+			}
+			if !enough && (ok || when.After(at)) {
+				ok, at, which = false, when, c
+			}
+			found[i].tat = next
+		}
+		if !ok {
+			return errUnchanged
+		}
+		return t.saveBuckets(id, sorted, found)
+	})
+	if err != nil {
+		return false, time.Time{}, tenants.Charge{}, fmt.Errorf("spend budget: %w", err)
+	}
+	return ok, at, which, nil
+}
+
+const aheadSQL = `
+select w.id from domains w join domains d on d.id = $2
+where w.awaiting_budget = $1 and w.awaiting_budget <> '' and (w.lane, w.not_after, w.id) < (d.lane, d.not_after, d.id) limit 1`
+
+// isNext reports whether nobody in the waiting room goes before the domain.
+func (t *tx) isNext(id tenants.IssuerID, domain tenants.DomainID) (bool, error) {
+	var ahead tenants.DomainID
+	err := t.one(aheadSQL, []any{id, domain}, &ahead)
+	if errors.Is(err, errNone) {
+		return true, nil
+	}
+	return false, err
+}
+
+func (t *tx) saveBuckets(id tenants.IssuerID, charges []tenants.Charge, found []bucket) error {
+	for i, c := range charges {
+		if _, err := t.exec(saveBucketSQL, id, c.Limit, c.Key, us(found[i].tat)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Refund gives back what Spend took, when the call never reached the CA.
+func (s *System) Refund(ctx context.Context, id tenants.IssuerID, charges []tenants.Charge) error {
+	return s.db.housekeep(ctx, func(t *tx) error {
+		issuer, err := t.issuer(id)
+		if err != nil {
+			return err
+		}
+		sorted, found, err := t.lockBuckets(id, charges)
+		if err != nil {
+			return err
+		}
+		for i, c := range sorted {
+			if !found[i].tat.IsZero() {
+				found[i].tat = issuer.Limits[c.Limit].Refund(found[i].tat, 1)
+			}
+		}
+		return t.saveBuckets(id, sorted, found)
+	})
+}
+
+const correctSQL = `update buckets set tat = $4, corrected_at = $5 where issuer_id = $1 and limit_name = $2 and bucket = $3`
+
+// Correct believes the CA's 429: the bucket has no token before until.
+func (s *System) Correct(ctx context.Context, id tenants.IssuerID, c tenants.Charge, until time.Time) error {
+	return s.db.housekeep(ctx, func(t *tx) error {
+		issuer, err := t.issuer(id)
+		if err != nil {
+			return err
+		}
+		if _, _, err := t.lockBuckets(id, []tenants.Charge{c}); err != nil {
+			return err
+		}
+		_, err = t.exec(correctSQL, id, c.Limit, c.Key, us(issuer.Limits[c.Limit].Empty(until)), us(t.now))
+		return err
+	})
+}
+
+// BudgetLeft is how many tokens a bucket has, and when it gets the next one (now when it is full). An unlimited one
+// has 0 left and is told by its issuer's Limits.
+func (s *System) BudgetLeft(ctx context.Context, id tenants.IssuerID, c tenants.Charge) (left int, at time.Time, err error) {
+	q, now := s.db.read(ctx), s.db.now()
+	issuer, err := q.issuer(id)
+	if err != nil {
+		return 0, at, err
+	}
+	b, err := q.bucket(id, c, "")
+	if err != nil {
+		return 0, at, err
+	}
+	limit := issuer.Limits[c.Limit]
+	return limit.Left(b.tat, now), refill(limit, b.tat, now), nil
+}
+
+// refill is when a bucket gets its next token: now when it is full.
+func refill(l tenants.Limit, tat, now time.Time) time.Time {
+	if !tat.After(now) {
+		return now
+	}
+	if l.Unlimited() {
+		return tat
+	}
+	// tat - k × Every is when k tokens are missing; the next such instant after now is the refill, but a bucket that
+	// the CA emptied is further than a whole Per behind.
+	missing := min((tat.Sub(now)-1)/l.Every(), time.Duration(l.Count-1))
+	return tat.Add(-missing * l.Every())
+}

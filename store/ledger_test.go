@@ -1,0 +1,178 @@
+package store_test
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"perennial/store"
+	"perennial/store/storetest"
+	"perennial/tenants"
+)
+
+func (s story) issuer(limits tenants.Limits) tenants.Issuer {
+	s.Helper()
+	return must[tenants.Issuer](s)(s.sys.SaveIssuer(s.ctx, tenants.Issuer{Name: "Example CA", Directory: storetest.Directory, Limits: limits}))
+}
+
+var perAccount = tenants.Charge{Limit: tenants.OrdersPerAccount, Key: "acct"}
+
+func TestLedger(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		s := tell(t, w)
+		id := s.register(w.Acme, "shop.example")
+		i := s.issuer(tenants.Limits{tenants.OrdersPerAccount: {Count: 3, Per: 3 * time.Hour}, tenants.CertificatesPerSet: {Count: 1, Per: time.Hour}})
+		set := tenants.Charge{Limit: tenants.CertificatesPerSet, Key: "shop.example"}
+		both := []tenants.Charge{set, perAccount}
+		ok, _, _, err := s.sys.Spend(s.ctx, i.ID, id, both)
+		check(t, err)
+		if !ok {
+			t.Fatal("a full bucket refused")
+		}
+		ok, at, which, err := s.sys.Spend(s.ctx, i.ID, id, both)
+		check(t, err)
+		if ok || which != set || at.Sub(w.Clock.Now()).Round(time.Minute) != time.Hour {
+			t.Fatalf("spent %v, %v at %v", ok, which, at)
+		}
+		left, refill, err := s.sys.BudgetLeft(s.ctx, i.ID, perAccount)
+		check(t, err)
+		if left != 2 || refill.Sub(w.Clock.Now()).Round(time.Minute) != time.Hour {
+			t.Errorf("%d left, next at %v: some were taken by a refused spending", left, refill)
+		}
+		check(t, s.sys.Refund(s.ctx, i.ID, both))
+		if left, _, _ := s.sys.BudgetLeft(s.ctx, i.ID, perAccount); left != 3 {
+			t.Errorf("%d left after the refund", left)
+		}
+		until := w.Clock.Now().Add(5 * time.Hour)
+		check(t, s.sys.Correct(s.ctx, i.ID, perAccount, until))
+		if left, at, _ := s.sys.BudgetLeft(s.ctx, i.ID, perAccount); left != 0 || at.Sub(until).Abs() > time.Second {
+			t.Errorf("%d left until %v, the CA said none until %v", left, at, until)
+		}
+		unknown := tenants.Charge{Limit: tenants.FailuresPerName, Key: "x"}
+		check(t, s.sys.Correct(s.ctx, i.ID, unknown, until))
+		if ok, _, _, _ := s.sys.Spend(s.ctx, i.ID, id, []tenants.Charge{unknown}); ok {
+			t.Error("the CA's word does not count where we know no limit")
+		}
+		lines := must[store.Renewals](t)(w.Scope(w.Acme).Renewals(s.ctx, 30)).Budget
+		if len(lines) != 2 || lines[0].Limit != tenants.OrdersPerAccount || lines[0].Left != 0 || lines[0].Corrected.IsZero() || lines[1].Left != 1 {
+			t.Errorf("budget: %+v", lines)
+		}
+	})
+}
+
+// However many spend at once, exactly the limit is spent.
+func TestLedgerIsExact(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		s := tell(t, w)
+		id := s.register(w.Acme, "shop.example")
+		i := s.issuer(tenants.Limits{tenants.OrdersPerAccount: {Count: 30, Per: 1000 * time.Hour}, tenants.CertificatesPerSet: {Count: 1000, Per: time.Hour}})
+		systems := []*store.System{s.sys}
+		if w.DB.Engine() == "postgres" {
+			systems = append(systems, w.Open(t).System())
+		}
+		var spent atomic.Int64
+		var group sync.WaitGroup
+		for k := range 8 {
+			sys := systems[k%len(systems)]
+			charges := []tenants.Charge{perAccount, {Limit: tenants.CertificatesPerSet, Key: name(k)}}
+			if k%2 == 0 {
+				slices.Reverse(charges)
+			}
+			group.Go(func() {
+				for range 10 {
+					ok, _, _, err := sys.Spend(s.ctx, i.ID, id, charges)
+					if err != nil {
+						t.Error(err)
+					}
+					if ok {
+						spent.Add(1)
+					}
+				}
+			})
+		}
+		group.Wait()
+		if n := spent.Load(); n != 30 {
+			t.Errorf("%d spent of 30", n)
+		}
+	})
+}
+
+func TestWaitingRoom(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		s := tell(t, w)
+		i := s.issuer(tenants.Limits{tenants.OrdersPerAccount: {Count: 10, Per: time.Hour}})
+		fresh, late, soon := s.register(w.Acme, "fresh.example"), s.register(w.Acme, "late.example"), s.register(w.Acme, "soon.example")
+		s.issue(late, 60*24*time.Hour)
+		s.issue(soon, 30*24*time.Hour)
+		why := tenants.Finding{Code: tenants.BudgetSpent}
+		for _, id := range []tenants.DomainID{fresh, late, soon} {
+			s.begin(id)
+			check(t, s.sys.AwaitBudget(s.ctx, id, owner, i.ID, why))
+		}
+		if got := must[[]tenants.DomainID](t)(s.sys.Claim(s.ctx, 10)); len(got) != 0 {
+			t.Fatalf("claimed from the waiting room: %v", got)
+		}
+		if ok, _, which, _ := s.sys.Spend(s.ctx, i.ID, fresh, []tenants.Charge{perAccount}); ok || which != perAccount {
+			t.Error("a new name overtakes renewals")
+		}
+		for _, want := range []tenants.DomainID{soon, late, fresh} {
+			if n := must[int](t)(s.sys.Admit(s.ctx, i.ID, 1)); n != 1 {
+				t.Fatalf("%d admitted", n)
+			}
+			if got := must[[]tenants.DomainID](t)(s.sys.Claim(s.ctx, 10)); len(got) != 1 || got[0] != want {
+				t.Fatalf("admitted %v, want %s", got, want)
+			}
+			s.begin(want)
+			if ok, _, _, _ := s.sys.Spend(s.ctx, i.ID, want, []tenants.Charge{perAccount}); !ok {
+				t.Errorf("%s was admitted and may not spend", want)
+			}
+		}
+		if n := must[int](t)(s.sys.Admit(s.ctx, i.ID, 5)); n != 0 {
+			t.Errorf("%d more admitted", n)
+		}
+	})
+}
+
+func TestAccounts(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		s := tell(t, w)
+		i := s.issuer(nil)
+		if _, ok, err := s.sys.AccountKey(s.ctx, i.ID); ok || err != nil {
+			t.Fatalf("a key out of nothing: %v", err)
+		}
+		check(t, s.sys.SaveAccount(s.ctx, i.ID, tenants.NewSecret([]byte("first")), ""))
+		check(t, s.sys.SaveAccount(s.ctx, i.ID, tenants.NewSecret([]byte("second")), "")) // the first stays
+		check(t, s.sys.SaveAccount(s.ctx, i.ID, tenants.Secret{}, "https://ca.example/acct/1"))
+		key, ok, err := s.sys.AccountKey(s.ctx, i.ID)
+		check(t, err)
+		if !ok || string(key.Reveal()) != "first" {
+			t.Errorf("key is %q", key.Reveal())
+		}
+		i.Name, i.CAA, i.FreeARI = "Another name", []string{"ca.example"}, true
+		saved := must[tenants.Issuer](t)(s.sys.SaveIssuer(s.ctx, i))
+		if saved.ID != i.ID || saved.Account != "https://ca.example/acct/1" || !saved.FreeARI || saved.CAA[0] != "ca.example" {
+			t.Errorf("issuer: %+v", saved)
+		}
+	})
+}
+
+func TestHealth(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		s := tell(t, w)
+		next := w.Clock.Now().Add(time.Minute)
+		check(t, s.sys.SetHealth(s.ctx, "ca", false, "no answer", next))
+		first := must[[]store.Health](t)(s.sys.Health(s.ctx))[0]
+		w.Clock.Advance(time.Hour)
+		check(t, s.sys.SetHealth(s.ctx, "ca", false, "time-out", next))
+		again := must[[]store.Health](t)(s.sys.Health(s.ctx))[0]
+		if again.Text != "time-out" || !again.Since.Equal(first.Since) || again.OK {
+			t.Errorf("health: %+v, then %+v", first, again)
+		}
+		check(t, s.sys.SetHealth(s.ctx, "ca", true, "", time.Time{}))
+		if h := must[[]store.Health](t)(s.sys.Health(s.ctx))[0]; !h.OK || h.Since.Equal(first.Since) || !h.NextTry.IsZero() {
+			t.Errorf("health: %+v", h)
+		}
+	})
+}

@@ -1,0 +1,294 @@
+-- Times are microseconds since 1970, UTC; 0 is never. Flags are 0 or 1. Structures that are only ever read whole
+-- are JSON; an empty text is their zero value. {int}, {text}, {bytes} and {strict} are the words in which the
+-- engines differ.
+
+create table tenants (
+  id         {text} not null primary key,
+  slug       {text} not null unique,
+  name       {text} not null,
+  created_at {int}  not null
+){strict};
+
+-- One Tink keyset a tenant, wrapped by the key-encryption key. Tenant '' is the platform.
+create table keysets (
+  tenant_id  {text}  not null primary key,
+  wrapped    {bytes} not null,
+  created_at {int}   not null
+){strict};
+
+-- One row that only the right key-encryption key opens.
+create table canary (
+  id     {int}   not null primary key check (id = 1),
+  sealed {bytes} not null
+){strict};
+
+create table groups (
+  id         {text} not null primary key,
+  tenant_id  {text} not null references tenants (id),
+  claim      {text} not null,
+  role       {text} not null,
+  created_at {int}  not null,
+  unique (tenant_id, claim)
+){strict};
+create index groups_claim on groups (claim);
+
+create table members (
+  id         {text} not null primary key,
+  issuer     {text} not null,
+  subject    {text} not null,
+  email      {text} not null,
+  name       {text} not null,
+  created_at {int}  not null,
+  seen_at    {int}  not null,
+  unique (issuer, subject)
+){strict};
+
+-- The groups a member had at the last sign-in.
+create table member_groups (
+  member_id {text} not null references members (id),
+  claim     {text} not null,
+  primary key (member_id, claim)
+){strict};
+create index member_groups_claim on member_groups (claim);
+
+create table logins (
+  state_hash  {bytes} not null primary key,
+  cookie_hash {bytes} not null,
+  nonce       {text}  not null,
+  verifier    {bytes} not null,
+  return_to   {text}  not null,
+  created_at  {int}   not null
+){strict};
+create index logins_created on logins (created_at);
+
+create table sessions (
+  id           {text}  not null primary key,
+  token_hash   {bytes} not null unique,
+  member_id    {text}  not null references members (id),
+  platform     {text}  not null,
+  oidc_session {text}  not null,
+  address      {text}  not null,
+  id_token     {bytes} not null,
+  started_at   {int}   not null,
+  seen_at      {int}   not null,
+  expires_at   {int}   not null
+){strict};
+create index sessions_member on sessions (member_id);
+create index sessions_expires on sessions (expires_at);
+
+create table issuers (
+  id          {text}  not null primary key,
+  name        {text}  not null,
+  directory   {text}  not null unique,
+  profile     {text}  not null,
+  account     {text}  not null,
+  account_key {bytes},
+  caa         {text}  not null,
+  limits      {text}  not null,
+  free_ari    {int}   not null,
+  created_at  {int}   not null
+){strict};
+
+-- A label is never given twice, so rows stay after release. A base name is held by one tenant at a time.
+create table delegations (
+  id         {text} not null primary key,
+  tenant_id  {text} not null references tenants (id),
+  base       {text} not null,
+  label      {text} not null unique,
+  zone       {text} not null,
+  created_at {int}  not null,
+  released   {int}  not null default 0
+){strict};
+create unique index delegations_held on delegations (base) where released = 0;
+
+create table domains (
+  id              {text} not null primary key,
+  tenant_id       {text} not null references tenants (id),
+  delegation_id   {text} not null references delegations (id),
+  issuer_id       {text} not null references issuers (id),
+  name            {text} not null,
+  registered      {text} not null,            -- public suffix + 1, the key of a CA limit
+  status          {text} not null,
+  finding         {text} not null default '',
+  dns_check       {text} not null default '',
+  proved_at       {int}  not null default 0,
+  reserved_at     {int}  not null default 0,
+  since_at        {int}  not null,
+  created_at      {int}  not null,
+  created_by      {text} not null,
+  releasing_at    {int}  not null default 0,
+  released_at     {int}  not null default 0,
+  look_asked_at   {int}  not null default 0,  -- by a person, and not done yet
+  -- copies of the current version, the plan and the open order, so that a list reads one row a line
+  sort_at         {int}  not null,            -- not_after, before the first version reserved_at
+  has_version     {int}  not null default 0,
+  not_before      {int}  not null default 0,
+  not_after       {int}  not null default 0,
+  renew_at        {int}  not null default 0,
+  window_start    {int}  not null default 0,
+  window_end      {int}  not null default 0,
+  no_later        {int}  not null default 0,
+  free            {int}  not null default 0,  -- the planned renewal costs no budget
+  order_state     {text} not null default '', -- of the open order
+  failures        {int}  not null default 0,  -- orders that failed in a row
+  failed_at       {int}  not null default 0,
+  -- who works on it, and when somebody must
+  lane            {int}  not null,
+  awaiting_budget {text} not null default '', -- issuer whose ledger had no token left
+  next_action_at  {int}  not null default 0,  -- while leased: when the lease ends
+  nudged_at       {int}  not null default 0,  -- asked for while somebody worked on it
+  turn            {int}  not null default 0,  -- how often work began; keeps queue jobs apart
+  working         {int}  not null default 0,  -- 0: claimed at most, 1: somebody works on it
+  lease_owner     {text} not null default '',
+  lease_until     {int}  not null default 0
+){strict};
+create unique index domains_name on domains (tenant_id, name) where released_at = 0;
+create index domains_expires on domains (tenant_id, sort_at, id) where released_at = 0;
+create index domains_status on domains (tenant_id, status, sort_at, id) where released_at = 0;
+create index domains_status_name on domains (tenant_id, status, name) where released_at = 0;
+create index domains_renewals on domains (tenant_id, renew_at, id) where released_at = 0 and renew_at > 0;
+create index domains_registered on domains (tenant_id, registered) where released_at = 0;
+create index domains_delegation on domains (delegation_id);
+create index domains_due on domains (next_action_at, lane, not_after, id) where next_action_at > 0;
+create index domains_budget on domains (awaiting_budget, lane, not_after, id) where awaiting_budget <> '';
+create index domains_leases on domains (lease_owner) where lease_owner <> '';
+
+create table certificates (
+  id              {text} not null primary key,
+  tenant_id       {text} not null references tenants (id),
+  domain_id       {text} not null unique references domains (id),
+  issuer_id       {text} not null references issuers (id),
+  names           {text} not null,
+  profile         {text} not null,
+  key_type        {text} not null,
+  current_version {text} not null default '',
+  plan            {text} not null default '',
+  ari             {text} not null default '',
+  renew_now_at    {int}  not null default 0,
+  renewed_by      {text} not null default ''
+){strict};
+
+create table orders (
+  id             {text}  not null primary key,
+  tenant_id      {text}  not null references tenants (id),
+  domain_id      {text}  not null references domains (id),
+  certificate_id {text}  not null references certificates (id),
+  state          {text}  not null,
+  revision       {int}   not null,
+  names          {text}  not null,
+  profile        {text}  not null,
+  reason         {text}  not null,
+  replaces       {text}  not null,
+  private_key    {bytes},                    -- sealed; moves to the version, or is destroyed when the order fails
+  placing_at     {int}   not null default 0,
+  url            {text}  not null default '',
+  finalize_url   {text}  not null default '',
+  result_url     {text}  not null default '',
+  expires_at     {int}   not null default 0,
+  finding        {text}  not null default '',
+  attempts       {int}   not null default 0,
+  reached        {text}  not null default '',
+  created_at     {int}   not null,
+  ended_at       {int}   not null default 0
+){strict};
+create unique index orders_open on orders (domain_id) where ended_at = 0;
+create index orders_domain on orders (domain_id, id);
+
+create table challenges (
+  id           {text} not null primary key,
+  tenant_id    {text} not null references tenants (id),
+  domain_id    {text} not null references domains (id),
+  order_id     {text} not null references orders (id),
+  authz        {text} not null,
+  url          {text} not null,
+  record       {text} not null,
+  zone         {text} not null,
+  value        {text} not null,
+  presented_at {int}  not null default 0,
+  seen_at      {int}  not null default 0,
+  answered_at  {int}  not null default 0,
+  valid_at     {int}  not null default 0,
+  cleaned_at   {int}  not null default 0,
+  unique (order_id, authz)
+){strict};
+create index challenges_dirty on challenges (domain_id) where presented_at > 0 and cleaned_at = 0;
+create index challenges_domain on challenges (domain_id, id);
+
+create table versions (
+  id             {text}  not null primary key,
+  tenant_id      {text}  not null references tenants (id),
+  certificate_id {text}  not null references certificates (id),
+  order_id       {text}  not null unique references orders (id),
+  number         {int}   not null,
+  names          {text}  not null,
+  serial         {text}  not null,
+  issuer         {text}  not null,
+  not_before     {int}   not null,
+  not_after      {int}   not null,
+  key_type       {text}  not null,
+  spki           {text}  not null,
+  fingerprint    {text}  not null,
+  ari_cert_id    {text}  not null,
+  chain          {text}  not null,
+  private_key    {bytes} not null,
+  reason         {text}  not null,
+  issued_at      {int}   not null,
+  replaced_at    {int}   not null default 0,
+  unique (certificate_id, number)
+){strict};
+
+-- The audit log. Rows are only ever inserted.
+create table entries (
+  tenant_id     {text} not null,
+  number        {int}  not null,
+  id            {text} not null unique,
+  at            {int}  not null,
+  actor_kind    {text} not null,
+  actor_name    {text} not null,
+  actor_issuer  {text} not null,
+  actor_subject {text} not null,
+  actor_role    {text} not null,
+  platform      {text} not null,
+  address       {text} not null,
+  request_id    {text} not null,
+  action        {text} not null,
+  outcome       {text} not null,
+  object        {text} not null,
+  subject       {text} not null,
+  text          {text} not null,
+  changes       {text} not null,
+  primary key (tenant_id, number)
+){strict};
+create index entries_object on entries (tenant_id, object, number);
+create table entry_heads (
+  tenant_id {text} not null primary key,
+  n         {int}  not null
+){strict};
+
+-- How many domains a tenant has by the week in which the version ends (0: no version) and status.
+create table tallies (
+  tenant_id {text} not null,
+  week      {int}  not null,
+  status    {text} not null,
+  n         {int}  not null,
+  primary key (tenant_id, week, status)
+){strict};
+
+-- The ledger: one theoretical arrival time a bucket (see tenants.Limit).
+create table buckets (
+  issuer_id    {text} not null references issuers (id),
+  limit_name   {text} not null,
+  bucket       {text} not null,
+  tat          {int}  not null default 0,
+  corrected_at {int}  not null default 0,
+  primary key (issuer_id, limit_name, bucket)
+){strict};
+create index buckets_full on buckets (issuer_id, limit_name, tat);
+
+create table health (
+  what     {text} not null primary key,
+  ok       {int}  not null,
+  since_at {int}  not null,
+  next_at  {int}  not null,
+  text     {text} not null
+){strict};

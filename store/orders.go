@@ -1,0 +1,229 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"time"
+
+	"perennial/store/seal"
+	"perennial/tenants"
+)
+
+const orderColumns = `o.id, o.tenant_id, o.domain_id, o.certificate_id, o.state, o.revision, o.names, o.profile, o.reason,
+o.replaces, o.placing_at, o.url, o.finalize_url, o.result_url, o.expires_at, o.finding, o.attempts, o.reached,
+o.created_at, o.ended_at`
+
+func scanOrder(o *tenants.Order) []any {
+	return []any{&o.ID, &o.Tenant, &o.Domain, &o.Certificate, &o.State, &o.Revision, doc(&o.Names), &o.Profile, &o.Reason,
+		&o.Replaces, at(&o.Placing), &o.URL, &o.FinalizeURL, &o.ResultURL, at(&o.Expires), doc(&o.Finding), &o.Attempts,
+		doc(&o.Reached), at(&o.Created), at(&o.Ended)}
+}
+
+func readOrder(r rows) (o tenants.Order, err error) { return o, r.Scan(scanOrder(&o)...) }
+
+// orders lists a domain's orders, newest first, without challenges.
+func (q query) orders(tenant tenants.TenantID, id tenants.DomainID, limit int) ([]tenants.Order, error) {
+	return collect(q, readOrder, `select `+orderColumns+`
+from orders o where o.tenant_id = $1 and o.domain_id = $2 order by o.id desc limit $3`, tenant, id, limit)
+}
+
+// lockOrder loads an order and its domain, the domain locked first, as every writer does.
+func (t *tx) lockOrder(id tenants.OrderID) (*domainRow, tenants.Order, error) {
+	var o tenants.Order
+	var domain tenants.DomainID
+	if err := t.one(`select domain_id from orders where id = $1`, []any{id}, &domain); err != nil {
+		return nil, o, orAbsent(err, "order")
+	}
+	d, err := t.anyDomain(domain, t.db.engine.lock, t.now)
+	if err != nil {
+		return nil, o, err
+	}
+	err = t.one(`select `+orderColumns+` from orders o where o.id = $1`, []any{id}, scanOrder(&o)...)
+	return d, o, err
+}
+
+func orderKey(id tenants.OrderID) seal.Place {
+	return seal.Place{Table: "orders", ID: string(id), Column: "private_key"}
+}
+
+const addOrderSQL = `
+insert into orders (id, tenant_id, domain_id, certificate_id, state, revision, names, profile, reason, replaces, private_key,
+	reached, created_at)
+values ($1, $2, $3, $4, $5, 1, $6, $7, $8, $9, $10, $11, $12)`
+
+// PlanOrder begins an order: it makes and seals its key and writes its row, in state planned. replaces is the ARI
+// certificate id of the version to be replaced, or empty. Conflict when an order is open, when the claim was never
+// proved, or when it is being given up.
+func (s *System) PlanOrder(ctx context.Context, id tenants.DomainID, why tenants.Reason, replaces string) (order tenants.OrderID, err error) {
+	c, err := s.certificate(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	key, err := newPrivateKey(c.KeyType) // outside of the transaction: RSA takes a while
+	if err != nil {
+		return "", err
+	}
+	err = s.db.write(ctx, func(t *tx) error {
+		d, err := t.anyDomain(id, t.db.engine.lock, t.now)
+		if err != nil {
+			return err
+		}
+		if err := orderable(d); err != nil {
+			return err
+		}
+		order, err = t.planOrder(d, why, replaces, key)
+		return err
+	})
+	return order, err
+}
+
+func (s *System) certificate(ctx context.Context, id tenants.DomainID) (tenants.Certificate, error) {
+	q := s.db.read(ctx)
+	d, err := q.anyDomain(id, "", s.db.now())
+	if err != nil {
+		return tenants.Certificate{}, err
+	}
+	c, _, err := q.certificateOf(d.Tenant, id)
+	return c, err
+}
+
+func orderable(d *domainRow) error {
+	switch {
+	case d.Status == tenants.Released || !d.releasing.IsZero():
+		return conflict("%s is being given up. Add it again to order for it.", d.Name)
+	case d.Proved.IsZero():
+		return conflict("The record of %s was never seen. Set it first; the order follows by itself.", d.Name)
+	case d.orderState != "":
+		return conflict("An order for %s is open already. It goes on by itself.", d.Name)
+	}
+	return nil
+}
+
+func (t *tx) planOrder(d *domainRow, why tenants.Reason, replaces string, key tenants.Secret) (tenants.OrderID, error) {
+	c, issuer, err := t.certificateOf(d.Tenant, d.ID)
+	if err != nil {
+		return "", err
+	}
+	id, profile := mintID[tenants.OrderID](t.now), c.Profile
+	if profile == "" {
+		profile = issuer.Profile
+	}
+	sealed, err := t.db.seal(t.query, d.Tenant, key, orderKey(id))
+	if err != nil {
+		return "", err
+	}
+	reached := map[tenants.OrderState]time.Time{tenants.Planned: t.now}
+	if _, err := t.exec(addOrderSQL, id, d.Tenant, d.ID, c.ID, tenants.Planned, enc(c.Names), profile, why, replaces,
+		sealed, enc(reached), us(t.now)); err != nil {
+		return "", err
+	}
+	d.orderState = tenants.Planned
+	d.refresh(t.now)
+	t.record(tenants.System(d.Tenant), tenants.DidPlanOrder, string(d.ID), d.Name,
+		fmt.Sprintf("planned an order for %s at %s.", d.Name, issuer.Name))
+	return id, t.saveDomain(d)
+}
+
+// OrderKey is the private key of an open order, in PKCS#8 (DER).
+func (s *System) OrderKey(ctx context.Context, id tenants.OrderID) (tenants.Secret, error) {
+	q := s.db.read(ctx)
+	var tenant tenants.TenantID
+	var blob []byte
+	if err := q.one(`select tenant_id, private_key from orders where id = $1`, []any{id}, &tenant, &blob); err != nil {
+		return tenants.Secret{}, orAbsent(err, "order")
+	}
+	if len(blob) == 0 {
+		return tenants.Secret{}, conflict("The order has ended. Plan a new one.")
+	}
+	return s.db.unseal(q, tenant, blob, orderKey(id))
+}
+
+func sameRevision(o tenants.Order, rev int) error {
+	if o.Revision != rev {
+		return conflict("Somebody else saved order %s at the same moment. Read it again, then go on from there.", o.ID)
+	}
+	return nil
+}
+
+// SaveOrder writes what happened to an order, its challenges included. o.Revision must be that of the row (Conflict
+// otherwise, and nothing is saved); the order that comes back has the next one. A change of state must be a legal one, is
+// audited, and its time is kept in Reached. Issued and Failed are reached through Issue and FailOrder only.
+// Challenges are known by (order, authorization): an ID is made when it is empty. Authorizations that were valid
+// already must be among them, so that a release can deactivate them.
+func (s *System) SaveOrder(ctx context.Context, o tenants.Order) (saved tenants.Order, err error) {
+	err = s.db.housekeep(ctx, func(t *tx) error {
+		d, was, err := t.lockOrder(o.ID)
+		if err != nil {
+			return err
+		}
+		if err := sameRevision(was, o.Revision); err != nil {
+			return err
+		}
+		if was.State != o.State && (!was.State.May(o.State) || !o.State.Open()) {
+			return fmt.Errorf("save order %s: from %s to %s is not a step", o.ID, was.State, o.State)
+		}
+		if !was.State.Open() {
+			return conflict("Order %s has ended. Read the domain again.", o.ID)
+		}
+		t.recordStep(d, was.State, o)
+		saved, err = t.saveOrder(d, o, was.State)
+		return err
+	})
+	return saved, err
+}
+
+func (t *tx) recordStep(d *domainRow, was tenants.OrderState, o tenants.Order) {
+	if was == o.State {
+		return
+	}
+	action, text := tenants.DidAdvance, ""
+	switch o.State {
+	case tenants.Ordered:
+		action, text = tenants.DidPlaceOrder, "placed an order for %s."
+	case tenants.Proving:
+		text = "wrote the challenge record for %s."
+	case tenants.Ready:
+		text = "saw the authority accept the proof for %s."
+	case tenants.Finalized:
+		text = "sent the certificate request for %s."
+	}
+	t.record(tenants.System(d.Tenant), action, string(d.ID), d.Name, fmt.Sprintf(text, d.Name))
+}
+
+const saveOrderSQL = `
+update orders set state = $3, revision = $4, placing_at = $5, url = $6, finalize_url = $7, result_url = $8, expires_at = $9,
+	finding = $10, attempts = $11, reached = $12, ended_at = $13
+where tenant_id = $1 and id = $2`
+
+// saveOrder writes the row, its challenges and the domain's copy of the state. It returns the order as it now is.
+func (t *tx) saveOrder(d *domainRow, o tenants.Order, was tenants.OrderState) (tenants.Order, error) {
+	o.Revision++
+	if o.Reached = maps.Clone(o.Reached); o.Reached == nil {
+		o.Reached = map[tenants.OrderState]time.Time{}
+	}
+	if was != o.State {
+		o.Reached[o.State] = t.now
+	}
+	if _, err := t.exec(saveOrderSQL, d.Tenant, o.ID, o.State, o.Revision, us(o.Placing), clean(o.URL),
+		clean(o.FinalizeURL), clean(o.ResultURL), us(o.Expires), encFinding(o.Finding), o.Attempts, enc(o.Reached),
+		us(o.Ended)); err != nil {
+		return o, err
+	}
+	for _, c := range o.Challenges {
+		c.Order = o.ID
+		if err := t.saveChallenge(d, c); err != nil {
+			return o, err
+		}
+	}
+	if d.orderState = o.State; !o.State.Open() {
+		d.orderState = ""
+	}
+	d.refresh(t.now)
+	if err := t.saveDomain(d); err != nil {
+		return o, err
+	}
+	var err error
+	o.Challenges, err = t.challenges(o)
+	return o, err
+}

@@ -1,0 +1,175 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"perennial/tenants"
+)
+
+// SaveCheck keeps what DNS answered, the finding that stands after it (tenants.Merge) and the status that follows from
+// it (tenants.StatusAfter). The first check after which nothing stands in the way proves the claim.
+func (s *System) SaveCheck(ctx context.Context, id tenants.DomainID, c tenants.Check, f tenants.Finding, status tenants.Status) error {
+	return s.db.housekeep(ctx, func(t *tx) error {
+		d, err := t.anyDomain(id, t.db.engine.lock, t.now)
+		if err != nil {
+			return err
+		}
+		if d.Status == tenants.Released {
+			return absent("domain")
+		}
+		d.Check = &c
+		if !c.At.Before(d.lookAsked) {
+			d.lookAsked = time.Time{}
+		}
+		t.prove(d, f)
+		t.turnTo(d, status, f)
+		return t.saveDomain(d)
+	})
+}
+
+// prove marks the first time that the delegation was right everywhere and nothing forbade an order.
+func (t *tx) prove(d *domainRow, f tenants.Finding) {
+	if !f.OK() || !d.Proved.IsZero() {
+		return
+	}
+	d.Proved = t.now
+	t.record(tenants.System(d.Tenant), tenants.DidProve, string(d.ID), d.Name,
+		fmt.Sprintf("saw the record of %s at all of its name servers.", d.Name))
+}
+
+const savePlanSQL = `update certificates set ari = $3, plan = $4 where tenant_id = $1 and id = $2`
+
+// SavePlan keeps what the authority said about renewal and the verdict of tenants.Due. A zero verdict leaves the plan
+// as it is. A new instant is audited.
+func (s *System) SavePlan(ctx context.Context, id tenants.CertificateID, ari tenants.RenewalInfo, plan tenants.Verdict) error {
+	return s.db.housekeep(ctx, func(t *tx) error {
+		d, err := t.domainOf(id)
+		if err != nil {
+			return err
+		}
+		c, _, err := t.certificateOf(d.Tenant, d.ID)
+		if err != nil {
+			return err
+		}
+		if plan.At.IsZero() {
+			plan = c.Plan
+		} else if !plan.At.Equal(c.Plan.At) {
+			t.record(tenants.System(d.Tenant), tenants.DidPlanRenewal, string(d.ID), d.Name,
+				fmt.Sprintf("planned the renewal of %s for %s UTC.", d.Name, plan.At.UTC().Format("2 Jan 2006, 15:04")))
+		}
+		if _, err := t.exec(savePlanSQL, d.Tenant, id, enc(ari), enc(plan)); err != nil {
+			return err
+		}
+		d.planned(plan)
+		return t.saveDomain(d)
+	})
+}
+
+// domainOf loads the domain of a certificate under lock.
+func (t *tx) domainOf(id tenants.CertificateID) (*domainRow, error) {
+	var domain tenants.DomainID
+	if err := t.one(`select domain_id from certificates where id = $1`, []any{id}, &domain); err != nil {
+		return nil, orAbsent(err, "certificate")
+	}
+	return t.anyDomain(domain, t.db.engine.lock, t.now)
+}
+
+// Expire says that the current version is past its end. Nothing happens when it is not, or was said.
+func (s *System) Expire(ctx context.Context, id tenants.DomainID) error {
+	return s.db.write(ctx, func(t *tx) error {
+		d, err := t.anyDomain(id, t.db.engine.lock, t.now)
+		if err != nil {
+			return err
+		}
+		if !d.hasVersion || t.now.Before(d.notAfter) || d.Status == tenants.Expired || d.Status == tenants.Released {
+			return errUnchanged
+		}
+		d.setStatus(tenants.Expired, t.now)
+		t.record(tenants.System(d.Tenant), tenants.DidExpire, string(d.ID), d.Name,
+			fmt.Sprintf("saw the last version of %s expire.", d.Name))
+		return t.saveDomain(d)
+	})
+}
+
+// FinishRelease ends a claim: the name is free, its label stays used up. Conflict while a TXT value of ours may still
+// be in DNS, because afterwards nobody would remember it. An open order ends with it.
+func (s *System) FinishRelease(ctx context.Context, id tenants.DomainID) error {
+	return s.db.write(ctx, func(t *tx) error {
+		d, err := t.anyDomain(id, t.db.engine.lock, t.now)
+		if err != nil {
+			return err
+		}
+		if d.Status == tenants.Released {
+			return errUnchanged
+		}
+		if d.releasing.IsZero() && (!d.Proved.IsZero() || t.now.Before(d.Reserved)) {
+			return conflict("Nobody gave %s up. Read the domain again.", d.Name)
+		}
+		if err := t.endOrder(d); err != nil {
+			return err
+		}
+		if left, err := t.leftover(d); err != nil || len(left) > 0 {
+			return errors.Join(err, dirty(d, len(left)))
+		}
+		return t.release(d)
+	})
+}
+
+func dirty(d *domainRow, n int) error {
+	if n == 0 {
+		return nil
+	}
+	return conflict("%d challenge records of %s are still in DNS. Remove them first.", n, d.Name)
+}
+
+// endOrder ends the open order, if any.
+func (t *tx) endOrder(d *domainRow) error {
+	o, err := t.openOrder(d)
+	if err != nil || o == nil {
+		return err
+	}
+	was := o.State
+	o.State, o.Ended = tenants.Failed, t.now
+	if _, err := t.exec(takeKeySQL, d.Tenant, o.ID); err != nil {
+		return err
+	}
+	t.record(tenants.System(d.Tenant), tenants.DidFailOrder, string(d.ID), d.Name,
+		fmt.Sprintf("ended the order for %s, because the name is given up.", d.Name))
+	_, err = t.saveOrder(d, *o, was)
+	return err
+}
+
+const freeSQL = `
+update delegations set released = $3 where tenant_id = $1 and id = $2
+	and not exists (select 1 from domains d where d.delegation_id = $2 and d.released_at = 0)`
+
+func (t *tx) release(d *domainRow) error {
+	text := fmt.Sprintf("set %s free. Its record can be removed.", d.Name)
+	if d.releasing.IsZero() {
+		d.Finding = tenants.Finding{Code: tenants.ReservationOver, Args: map[string]string{"name": d.Name}}
+		text = fmt.Sprintf("ended the reservation of %s. Its record never came.", d.Name)
+	}
+	d.setStatus(tenants.Released, t.now)
+	d.Released, d.releasing = t.now, t.now
+	d.orderState, d.awaiting = "", ""
+	t.giveUp(d, t.now)
+	t.record(tenants.System(d.Tenant), tenants.DidRelease, string(d.ID), d.Name, text)
+	if err := t.lockDelegation(d); err != nil {
+		return err
+	}
+	if err := t.saveDomain(d); err != nil {
+		return err
+	}
+	_, err := t.exec(freeSQL, d.Tenant, d.Delegation.ID, us(t.now))
+	return err
+}
+
+// lockDelegation keeps a registration from sharing a delegation that is being set free.
+func (t *tx) lockDelegation(d *domainRow) error {
+	var id tenants.DelegationID
+	return t.one(`select id from delegations where tenant_id = $1 and id = $2`+t.db.engine.lock,
+		[]any{d.Tenant, d.Delegation.ID}, &id)
+}

@@ -1,0 +1,165 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/riverdriver/riversqlite"
+	"github.com/riverqueue/river/rivertype"
+
+	"perennial/tenants"
+)
+
+// tendArgs is the only kind of job: look at one domain now. The row is the truth and the job a hint, so a lost, late
+// or doubled job is harmless.
+//
+// Turn is not information: it counts how often work on the row began, and only keeps jobs apart. Asking ten times
+// before work begins is one job. After a crash River still believes that the old job runs; the row's turn has moved
+// on, so a new job is not held back by it.
+type tendArgs struct {
+	Domain tenants.DomainID `json:"domain"`
+	Turn   int64            `json:"turn"`
+}
+
+// Kind names the job to River.
+func (tendArgs) Kind() string { return "tend" }
+
+// WorkConfig says how jobs are worked.
+type WorkConfig struct {
+	// Workers is how many domains are tended at the same time in this process.
+	Workers int
+	// Tend does what is to be done for a domain now. It must end soon after its context does.
+	Tend func(context.Context, tenants.DomainID) error
+}
+
+const (
+	jobTimeout    = 5 * time.Minute
+	jobRescue     = 3 * jobTimeout
+	fetchCooldown = 50 * time.Millisecond
+	jobRetention  = time.Hour
+)
+
+// queue is River on one of the engines.
+type queue interface {
+	insert(t *tx, jobs []river.InsertManyParams) error
+	work(ctx context.Context, cfg WorkConfig) (stop func(context.Context) error, err error)
+}
+
+func newQueue(e *engine, log *slog.Logger) (queue, error) {
+	log = slog.New(quiet{log.Handler()})
+	if e.pool != nil {
+		return newRiver(riverpgxv5.New(e.pool), log, func(c transaction) pgx.Tx { return c.(*pgTx).tx })
+	}
+	return newRiver(riversqlite.New(e.sqlite), log, func(c transaction) *sql.Tx { return c.(*sqliteTx).tx })
+}
+
+type riverQueue[T any] struct {
+	driver riverdriver.Driver[T]
+	client *river.Client[T]
+	raw    func(transaction) T
+	log    *slog.Logger
+}
+
+func newRiver[T any](driver riverdriver.Driver[T], log *slog.Logger, raw func(transaction) T) (queue, error) {
+	client, err := river.NewClient(driver, &river.Config{Logger: log, FetchCooldown: fetchCooldown})
+	if err != nil {
+		return nil, err
+	}
+	return &riverQueue[T]{driver, client, raw, log}, nil
+}
+
+func (q *riverQueue[T]) insert(t *tx, jobs []river.InsertManyParams) error {
+	_, err := q.client.InsertManyTx(t.ctx, q.raw(t.conn.(transaction)), jobs)
+	return err
+}
+
+func (q *riverQueue[T]) work(ctx context.Context, cfg WorkConfig) (func(context.Context) error, error) {
+	workers := river.NewWorkers()
+	if err := river.AddWorkerSafely(workers, &tender{tend: cfg.Tend}); err != nil {
+		return nil, err
+	}
+	client, err := river.NewClient(q.driver, &river.Config{
+		Logger: q.log, Workers: workers,
+		Queues:     map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: max(cfg.Workers, 1)}},
+		JobTimeout: jobTimeout, RescueStuckJobsAfter: jobRescue, FetchCooldown: fetchCooldown,
+		// The row decides when to look again, so a failed job is not tried again by the queue.
+		MaxAttempts:                 1,
+		CompletedJobRetentionPeriod: jobRetention, CancelledJobRetentionPeriod: jobRetention,
+		DiscardedJobRetentionPeriod: 24 * time.Hour,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := client.Start(context.WithoutCancel(ctx)); err != nil {
+		return nil, fmt.Errorf("start workers: %w", err)
+	}
+	return stopper(client), nil
+}
+
+// stopper lets running jobs finish while the caller's context lasts, then cancels them and waits for their end.
+func stopper[T any](client *river.Client[T]) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if err := client.Stop(ctx); err == nil {
+			return nil
+		}
+		hard, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+		defer cancel()
+		return client.StopAndCancel(hard)
+	}
+}
+
+// tender is the worker.
+type tender struct {
+	river.WorkerDefaults[tendArgs]
+	tend func(context.Context, tenants.DomainID) error
+}
+
+// Work tends one domain.
+func (w *tender) Work(ctx context.Context, job *river.Job[tendArgs]) error {
+	return w.tend(ctx, job.Args.Domain)
+}
+
+// Work starts the workers of this process. stop lets them finish until its context ends.
+func (s *System) Work(ctx context.Context, cfg WorkConfig) (stop func(context.Context) error, err error) {
+	return s.db.queue.work(ctx, cfg)
+}
+
+// wake asks for a look at the domain once the transaction is committed.
+func (t *tx) wake(d *domainRow) { t.wakes[d.ID] = d.turn }
+
+// unique leaves out finished jobs, so that a domain can be looked at again.
+var unfinished = []rivertype.JobState{rivertype.JobStateAvailable, rivertype.JobStatePending,
+	rivertype.JobStateRetryable, rivertype.JobStateRunning, rivertype.JobStateScheduled}
+
+func (t *tx) flushWakes() error {
+	if len(t.wakes) == 0 {
+		return nil
+	}
+	jobs := make([]river.InsertManyParams, 0, len(t.wakes))
+	opts := &river.InsertOpts{MaxAttempts: 1, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: unfinished}}
+	for id, turn := range t.wakes {
+		jobs = append(jobs, river.InsertManyParams{Args: tendArgs{id, turn}, InsertOpts: opts})
+	}
+	slices.SortFunc(jobs, func(a, b river.InsertManyParams) int {
+		return cmp.Compare(a.Args.(tendArgs).Domain, b.Args.(tendArgs).Domain)
+	})
+	return t.db.queue.insert(t, jobs)
+}
+
+// quiet lowers the queue's chatter about its own health: what matters of it shows on the rows.
+type quiet struct{ slog.Handler }
+
+func (q quiet) Enabled(ctx context.Context, l slog.Level) bool {
+	return l >= slog.LevelWarn && q.Handler.Enabled(ctx, l)
+}
+func (q quiet) WithAttrs(a []slog.Attr) slog.Handler { return quiet{q.Handler.WithAttrs(a)} }
+func (q quiet) WithGroup(n string) slog.Handler      { return quiet{q.Handler.WithGroup(n)} }

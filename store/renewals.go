@@ -1,0 +1,143 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"perennial/tenants"
+)
+
+const day = 24 * time.Hour
+
+// Renewals is the plan of the next days (1 to 365), the ten renewals that come first, and the budget left.
+func (s *Scope) Renewals(ctx context.Context, days int) (r Renewals, err error) {
+	if err := s.db.may(ctx, s.actor, tenants.ReadDomains, ""); err != nil {
+		return r, err
+	}
+	q, now := s.db.read(ctx), s.db.now()
+	first, days := now.Truncate(day), min(max(days, 1), 365)
+	if r.Days, r.Total, err = q.dayLoads(s.actor.Tenant, first, days); err != nil {
+		return r, err
+	}
+	if r.Next, err = q.nextRenewals(s.actor.Tenant, 10); err != nil {
+		return r, err
+	}
+	r.Budget, err = q.budget(s.actor.Tenant, now)
+	return r, err
+}
+
+// dayLoadsSQL groups by whole days since 1970. What should have happened before today is today's.
+const dayLoadsSQL = `
+select case when d.renew_at < $2 then $2 / 86400000000 else d.renew_at / 86400000000 end as on_day,
+	sum(case when d.status <> 'failing' and d.free = 1 then 1 else 0 end),
+	sum(case when d.status <> 'failing' and d.free = 0 then 1 else 0 end),
+	sum(case when d.status = 'failing' then 1 else 0 end)
+from domains d
+where d.tenant_id = $1 and d.released_at = 0 and d.renew_at > 0 and d.renew_at < $3
+group by on_day`
+
+func (q query) dayLoads(tenant tenants.TenantID, first time.Time, days int) (all []DayLoad, total int, err error) {
+	all = make([]DayLoad, days)
+	for i := range all {
+		all[i].Day = first.Add(time.Duration(i) * day)
+	}
+	err = q.each(func(r rows) error {
+		var on int64
+		var load DayLoad
+		if err := r.Scan(&on, &load.Free, &load.Costly, &load.Failed); err != nil {
+			return err
+		}
+		i := int(on - first.Unix()/int64(day/time.Second))
+		load.Day = all[i].Day
+		all[i] = load
+		total += load.Free + load.Costly + load.Failed
+		return nil
+	}, dayLoadsSQL, tenant, us(first), us(first.Add(time.Duration(days)*day)))
+	return all, total, err
+}
+
+const nextRenewalsSQL = `
+select d.id, d.name, i.name, d.window_start, d.window_end, d.renew_at, d.no_later, d.not_before, d.not_after, d.status, d.free
+from domains d join issuers i on i.id = d.issuer_id
+where d.tenant_id = $1 and d.released_at = 0 and d.renew_at > 0 order by d.renew_at, d.id limit $2`
+
+func (q query) nextRenewals(tenant tenants.TenantID, limit int) ([]PlannedRenewal, error) {
+	return collect(q, func(r rows) (p PlannedRenewal, err error) {
+		return p, r.Scan(&p.ID, &p.Name, &p.Issuer, at(&p.Start), at(&p.End), at(&p.At), at(&p.NoLater), at(&p.NotBefore),
+			at(&p.NotAfter), &p.Status, flag{&p.Free})
+	}, nextRenewalsSQL, tenant, limit)
+}
+
+// budget is one line for each limit of each issuer that the tenant uses: the fullest bucket that concerns it.
+func (q query) budget(tenant tenants.TenantID, now time.Time) (lines []BudgetLine, err error) {
+	issuers, err := collect(q, func(r rows) (i tenants.Issuer, err error) {
+		return i, r.Scan(scanIssuer(&i)...)
+	}, `select `+issuerColumns+` from issuers i where exists (select 1 from certificates c where c.tenant_id = $1 and c.issuer_id = i.id)
+order by i.name, i.id`, tenant)
+	if err != nil {
+		return nil, err
+	}
+	for _, i := range issuers {
+		for _, name := range limitsOf(i) {
+			line, err := q.budgetLine(tenant, i, name, now)
+			if err != nil {
+				return nil, err
+			}
+			lines = append(lines, line)
+		}
+	}
+	return lines, nil
+}
+
+// limitsOf orders an issuer's limits as pages list them.
+func limitsOf(i tenants.Issuer) []tenants.LimitName {
+	order := []tenants.LimitName{tenants.OrdersPerAccount, tenants.CertificatesPerDomain, tenants.CertificatesPerSet, tenants.FailuresPerName}
+	var names []tenants.LimitName
+	for name, l := range i.Limits {
+		if !l.Unlimited() {
+			names = append(names, name)
+		}
+	}
+	slices.SortFunc(names, func(a, b tenants.LimitName) int {
+		return cmp.Or(cmp.Compare(slices.Index(order, a), slices.Index(order, b)), cmp.Compare(a, b))
+	})
+	return names
+}
+
+// Buckets belong to names, which one tenant holds; only those of the tenant may be shown to it.
+const fullestSQL = `
+select b.bucket, b.tat, b.corrected_at from buckets b
+where b.issuer_id = $1 and b.limit_name = $2 and b.tat > $3`
+
+var ofTenant = map[tenants.LimitName]string{
+	tenants.OrdersPerAccount: ``, // shared by everybody
+	tenants.CertificatesPerDomain: ` and exists (select 1 from domains d where d.tenant_id = $4 and d.registered = b.bucket
+	and d.released_at = 0)`,
+	tenants.CertificatesPerSet: ` and exists (select 1 from domains d where d.tenant_id = $4 and d.name = b.bucket
+	and d.released_at = 0)`,
+	tenants.FailuresPerName: ` and exists (select 1 from domains d where d.tenant_id = $4 and d.released_at = 0
+	and (d.name = b.bucket or d.name = '*.' || b.bucket))`,
+}
+
+func (q query) budgetLine(tenant tenants.TenantID, i tenants.Issuer, name tenants.LimitName, now time.Time) (line BudgetLine, err error) {
+	limit := i.Limits[name]
+	line = BudgetLine{Issuer: i.Name, Limit: name, Left: limit.Count, Count: limit.Count, Per: limit.Per}
+	cond, known := ofTenant[name]
+	if !known {
+		return line, nil
+	}
+	args := []any{i.ID, name, us(now)}
+	if cond != "" {
+		args = append(args, tenant)
+	}
+	var b bucket
+	err = q.one(fullestSQL+cond+` order by b.tat desc limit 1`, args, &line.Key, at(&b.tat), at(&b.corrected))
+	if errors.Is(err, errNone) {
+		return line, nil
+	}
+	line.Left, line.RefillsAt, line.Corrected = limit.Left(b.tat, now), refill(limit, b.tat, now), b.corrected
+	return line, err
+}

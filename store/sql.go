@@ -1,0 +1,237 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// conn is what both engines are to the rest of the package: a connection or a transaction that speaks one SQL
+// text with $1 … $n.
+type conn interface {
+	exec(ctx context.Context, text string, args []any) (changed int64, err error)
+	query(ctx context.Context, text string, args []any) (rows, error)
+}
+
+// rows is a result being read. Close is called by the helpers below.
+type rows interface {
+	Next() bool
+	Scan(dest ...any) error
+	Err() error
+	Close()
+}
+
+// errNone says that a statement that must yield a row yielded none. Callers turn it into their own not found.
+var errNone = errors.New("no row")
+
+// query is a connection for the length of one call. It holds the call's context because it never outlives it.
+type query struct {
+	ctx  context.Context
+	conn conn
+}
+
+func (q query) exec(text string, args ...any) (int64, error) {
+	n, err := q.conn.exec(q.ctx, text, args)
+	return n, mapped(err)
+}
+
+// one reads the first row into dest, or returns errNone.
+func (q query) one(text string, args []any, dest ...any) error {
+	r, err := q.conn.query(q.ctx, text, args)
+	if err != nil {
+		return mapped(err)
+	}
+	defer r.Close()
+	if !r.Next() {
+		if err := r.Err(); err != nil {
+			return mapped(err)
+		}
+		return errNone
+	}
+	if err := r.Scan(dest...); err != nil {
+		return fmt.Errorf("scan row: %w", err)
+	}
+	r.Close()
+	return mapped(r.Err())
+}
+
+// each calls scan for every row.
+func (q query) each(scan func(rows) error, text string, args ...any) error {
+	r, err := q.conn.query(q.ctx, text, args)
+	if err != nil {
+		return mapped(err)
+	}
+	defer r.Close()
+	for r.Next() {
+		if err := scan(r); err != nil {
+			return err
+		}
+	}
+	return mapped(r.Err())
+}
+
+// collect reads all rows.
+func collect[T any](q query, scan func(rows) (T, error), text string, args ...any) ([]T, error) {
+	var all []T
+	err := q.each(func(r rows) error {
+		one, err := scan(r)
+		all = append(all, one)
+		return err
+	}, text, args...)
+	return all, err
+}
+
+// text reads a row of one column.
+func scanOne[T any](r rows) (v T, err error) { return v, r.Scan(&v) }
+
+// sqliteRows gives sql.Rows the shape of pgx.Rows.
+type sqliteRows struct{ *sql.Rows }
+
+func (r sqliteRows) Close() { _ = r.Rows.Close() } // Err reports what matters
+
+// statements keeps one prepared statement per SQL text, since SQLite would otherwise compile it anew each time.
+type statements struct {
+	db    *sql.DB
+	known sync.Map // string → *sql.Stmt
+}
+
+// get returns the prepared statement, or nil while there is none.
+func (s *statements) get(text string) *sql.Stmt {
+	if v, ok := s.known.Load(text); ok {
+		return v.(*sql.Stmt)
+	}
+	return nil
+}
+
+func (s *statements) prepare(ctx context.Context, text string) (*sql.Stmt, error) {
+	if stmt := s.get(text); stmt != nil {
+		return stmt, nil
+	}
+	stmt, err := s.db.PrepareContext(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	if old, raced := s.known.LoadOrStore(text, stmt); raced {
+		_ = stmt.Close()
+		return old.(*sql.Stmt), nil
+	}
+	return stmt, nil
+}
+
+// sqliteReader reads outside transactions, on a pool of its own.
+type sqliteReader struct{ *statements }
+
+func (c sqliteReader) exec(ctx context.Context, text string, args []any) (int64, error) {
+	return 0, errors.New("a reader cannot write")
+}
+
+func (c sqliteReader) query(ctx context.Context, text string, args []any) (rows, error) {
+	stmt, err := c.prepare(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	r, err := stmt.QueryContext(ctx, args...)
+	if err != nil {
+		return nil, err
+	}
+	return sqliteRows{r}, nil
+}
+
+// sqliteTx writes. Preparing needs the pool's only connection, which the transaction holds: a text met for the
+// first time runs unprepared and is prepared once the transaction is over.
+type sqliteTx struct {
+	tx     *sql.Tx
+	cache  *statements
+	unseen []string
+}
+
+func (c *sqliteTx) exec(ctx context.Context, text string, args []any) (int64, error) {
+	var res sql.Result
+	var err error
+	if stmt := c.cache.get(text); stmt != nil {
+		res, err = c.tx.StmtContext(ctx, stmt).ExecContext(ctx, args...)
+	} else {
+		c.unseen = append(c.unseen, text)
+		res, err = c.tx.ExecContext(ctx, text, args...)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+func (c *sqliteTx) query(ctx context.Context, text string, args []any) (rows, error) {
+	var r *sql.Rows
+	var err error
+	if stmt := c.cache.get(text); stmt != nil {
+		r, err = c.tx.StmtContext(ctx, stmt).QueryContext(ctx, args...)
+	} else {
+		c.unseen = append(c.unseen, text)
+		r, err = c.tx.QueryContext(ctx, text, args...)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return sqliteRows{r}, nil
+}
+
+func (c *sqliteTx) commit(context.Context) error   { return c.tx.Commit() }
+func (c *sqliteTx) rollback(context.Context) error { return c.tx.Rollback() }
+
+func (c *sqliteTx) after(ctx context.Context) {
+	for _, text := range c.unseen {
+		_, _ = c.cache.prepare(ctx, text) // a text that does not compile has failed already
+	}
+}
+
+// pgLike is what a pgx pool and a pgx transaction have in common.
+type pgLike interface {
+	Exec(ctx context.Context, text string, args ...any) (pgconn.CommandTag, error)
+	Query(ctx context.Context, text string, args ...any) (pgx.Rows, error)
+}
+
+type pgConn struct{ pgLike }
+
+func (c pgConn) exec(ctx context.Context, text string, args []any) (int64, error) {
+	tag, err := c.Exec(ctx, text, args...)
+	return tag.RowsAffected(), err
+}
+
+func (c pgConn) query(ctx context.Context, text string, args []any) (rows, error) {
+	return c.Query(ctx, text, args...)
+}
+
+type pgTx struct {
+	pgConn
+	tx pgx.Tx
+}
+
+func (c *pgTx) commit(ctx context.Context) error   { return c.tx.Commit(ctx) }
+func (c *pgTx) rollback(ctx context.Context) error { return c.tx.Rollback(ctx) }
+func (c *pgTx) after(context.Context)              {}
+
+// transaction is a conn that ends.
+type transaction interface {
+	conn
+	commit(context.Context) error
+	rollback(context.Context) error
+	after(context.Context) // called when the connection is free again
+}
+
+// engine is one of the two databases.
+type engine struct {
+	name   string
+	read   conn
+	begin  func(context.Context) (transaction, error)
+	lock   string // ends a select that will be followed by an update
+	skip   string // the same, passing over rows that somebody else holds
+	sqlite *sql.DB
+	pool   *pgxpool.Pool
+	close  func() error
+}

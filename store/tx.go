@@ -1,0 +1,98 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"perennial/tenants"
+)
+
+// tx is a write transaction under way: one call, one tx, nothing nested.
+type tx struct {
+	query
+	db      *DB
+	now     time.Time
+	entries []tenants.Entry
+	deltas  map[tally]int
+	wakes   map[tenants.DomainID]int64 // domain → turn, for the queue
+	touched map[topic]bool             // whom to tell after the commit
+}
+
+// errUnchanged ends a transaction in which it turned out that there is nothing to change. The caller sees no error.
+var errUnchanged = errors.New("nothing to change")
+
+// errUnaudited is a fault in this package.
+var errUnaudited = errors.New("a change without an audit entry does not commit")
+
+// tries is how often a transaction is tried when Postgres says that another time it may work.
+const tries = 4
+
+// write runs fn in a transaction that must record at least one audit entry.
+func (db *DB) write(ctx context.Context, fn func(*tx) error) error {
+	return db.transact(ctx, true, fn)
+}
+
+// housekeep runs fn in a transaction that need not be audited: leases, the ledger, a session being used. Nothing
+// that a person could ask "who did that?" about.
+func (db *DB) housekeep(ctx context.Context, fn func(*tx) error) error {
+	return db.transact(ctx, false, fn)
+}
+
+func (db *DB) transact(ctx context.Context, audited bool, fn func(*tx) error) error {
+	for try := 1; ; try++ {
+		err := db.attempt(ctx, audited, fn)
+		if errors.Is(err, errUnchanged) {
+			return nil
+		}
+		if err == nil || try == tries || !passing(err) {
+			return err
+		}
+	}
+}
+
+func (db *DB) attempt(ctx context.Context, audited bool, fn func(*tx) error) error {
+	c, err := db.engine.begin(ctx)
+	if err != nil {
+		return fmt.Errorf("begin transaction: %w", err)
+	}
+	t := &tx{query: query{ctx, c}, db: db, now: db.now(),
+		deltas: map[tally]int{}, wakes: map[tenants.DomainID]int64{}, touched: map[topic]bool{}}
+	if err = fn(t); err == nil {
+		err = t.flush(audited)
+	}
+	if err != nil {
+		_ = c.rollback(context.WithoutCancel(ctx)) // the first error says why
+		return err
+	}
+	if err := c.commit(ctx); err != nil {
+		return fmt.Errorf("commit transaction: %w", mapped(err))
+	}
+	c.after(ctx)
+	db.hub.tell(t.touched)
+	return nil
+}
+
+// flush writes what every transaction writes last. Jobs come first, because their rows are hardly shared; counters
+// and entry numbers, which all transactions of a tenant share, come last, each in sorted order.
+func (t *tx) flush(audited bool) error {
+	if audited && len(t.entries) == 0 {
+		return errUnaudited
+	}
+	if err := t.flushWakes(); err != nil {
+		return fmt.Errorf("enqueue: %w", err)
+	}
+	if err := t.flushTallies(); err != nil {
+		return fmt.Errorf("count: %w", err)
+	}
+	if err := t.flushEntries(); err != nil {
+		return fmt.Errorf("write audit entry: %w", err)
+	}
+	return t.announce()
+}
+
+// touch says that pages about the domain are out of date.
+func (t *tx) touch(tenant tenants.TenantID, domain tenants.DomainID) {
+	t.touched[topic{tenant, domain}] = true
+}

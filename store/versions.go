@@ -1,0 +1,101 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"perennial/store/seal"
+	"perennial/tenants"
+)
+
+const versionColumns = `v.id, v.tenant_id, v.certificate_id, v.order_id, v.number, v.names, v.serial, v.issuer, v.not_before,
+v.not_after, v.key_type, v.spki, v.fingerprint, v.ari_cert_id, v.chain, v.reason, v.issued_at, v.replaced_at`
+
+func readVersion(r rows) (v tenants.Version, err error) { return v, r.Scan(scanVersion(&v)...) }
+
+func scanVersion(v *tenants.Version) []any {
+	return []any{&v.ID, &v.Tenant, &v.Certificate, &v.Order, &v.Number, doc(&v.Names), &v.Serial, &v.Issuer, at(&v.NotBefore),
+		at(&v.NotAfter), &v.KeyType, &v.SPKI, &v.Fingerprint, &v.ARICertID, &v.Chain, &v.Reason, at(&v.Issued), at(&v.Replaced)}
+}
+
+func (q query) version(tenant tenants.TenantID, id tenants.VersionID) (v tenants.Version, err error) {
+	err = q.one(`select `+versionColumns+` from versions v where v.tenant_id = $1 and v.id = $2`, []any{tenant, id}, scanVersion(&v)...)
+	return v, orAbsent(err, "version")
+}
+
+// versions lists a lineage, newest first.
+func (q query) versions(c tenants.Certificate, limit int) ([]tenants.Version, error) {
+	return collect(q, readVersion, `select `+versionColumns+`
+from versions v where v.tenant_id = $1 and v.certificate_id = $2 order by v.number desc limit $3`, c.Tenant, c.ID, limit)
+}
+
+func versionKey(id tenants.VersionID) seal.Place {
+	return seal.Place{Table: "versions", ID: string(id), Column: "private_key"}
+}
+
+// DownloadChain hands out the chain of a version. Every download is an audit entry.
+func (s *Scope) DownloadChain(ctx context.Context, id tenants.VersionID) (name string, v tenants.Version, err error) {
+	err = s.download(ctx, tenants.DownloadCertificate, id, func(t *tx, d *domainRow, found tenants.Version) error {
+		name, v = d.Name, found
+		t.record(s.actor, tenants.DidDownload, string(d.ID), d.Name,
+			fmt.Sprintf("downloaded version %d of %s.", found.Number, d.Name))
+		return nil
+	})
+	return name, v, err
+}
+
+// DownloadKey hands out the private key of a version, in PKCS#8 (PEM). Every download is an audit entry.
+func (s *Scope) DownloadKey(ctx context.Context, id tenants.VersionID) (name string, key tenants.Secret, err error) {
+	err = s.download(ctx, tenants.DownloadKey, id, func(t *tx, d *domainRow, found tenants.Version) error {
+		var blob []byte
+		if err := t.one(`select private_key from versions where tenant_id = $1 and id = $2`, []any{d.Tenant, id}, &blob); err != nil {
+			return orAbsent(err, "version")
+		}
+		der, err := t.db.unseal(t.query, d.Tenant, blob, versionKey(id))
+		if err != nil {
+			return err
+		}
+		name, key = d.Name, asPEM(der)
+		t.record(s.actor, tenants.DidDownloadKey, string(d.ID), d.Name,
+			fmt.Sprintf("downloaded the private key of version %d of %s.", found.Number, d.Name))
+		return nil
+	})
+	return name, key, err
+}
+
+func (s *Scope) download(ctx context.Context, p tenants.Permission, id tenants.VersionID,
+	hand func(*tx, *domainRow, tenants.Version) error) error {
+	if err := s.db.may(ctx, s.actor, p, string(id)); err != nil {
+		return err
+	}
+	return s.db.write(ctx, func(t *tx) error {
+		v, err := t.version(s.actor.Tenant, id)
+		if err != nil {
+			return err
+		}
+		var domain tenants.DomainID
+		err = t.one(`select domain_id from certificates where tenant_id = $1 and id = $2`, []any{s.actor.Tenant, v.Certificate}, &domain)
+		if err != nil {
+			return orAbsent(err, "version")
+		}
+		d, err := t.ownDomain(s.actor.Tenant, domain, "", t.now)
+		if err != nil {
+			return err
+		}
+		if d.Status == tenants.Released {
+			return absent("version")
+		}
+		return hand(t, d, v)
+	})
+}
+
+// nextNumber is the number of a lineage's next version.
+func (t *tx) nextNumber(c tenants.Certificate) (n int, err error) {
+	err = t.one(`select number + 1 from versions where tenant_id = $1 and certificate_id = $2 order by number desc limit 1`,
+		[]any{c.Tenant, c.ID}, &n)
+	if errors.Is(err, errNone) {
+		return 1, nil
+	}
+	return n, err
+}

@@ -1,0 +1,243 @@
+package views
+
+import (
+	"strconv"
+	"time"
+
+	"perennial/tenants"
+)
+
+func (p RenewalsPage) shell() shell {
+	s := shell{Title: "Renewal schedule", Current: "renewals"}
+	if len(p.Next) > 0 && p.Next[0].At.Sub(p.Now) < soon {
+		s.Live, s.Say = EventsURL(p.Tenant.Slug, ""), p.loadWords()
+	}
+	return s
+}
+
+// days are the slots of the chart: every day of the period, today first.
+func (p RenewalsPage) days() []DayLoad {
+	load := map[time.Time]DayLoad{}
+	for _, d := range p.Load {
+		load[d.Day.UTC().Truncate(day1)] = d
+	}
+	today := p.Now.UTC().Truncate(day1)
+	var days []DayLoad
+	for i := range p.Days {
+		t := today.Add(time.Duration(i) * day1)
+		d := load[t]
+		d.Day = t
+		days = append(days, d)
+	}
+	return days
+}
+
+func (d DayLoad) total() int { return d.Free + d.Costly + d.Failed }
+
+func (p RenewalsPage) busiest() DayLoad {
+	var most DayLoad
+	for _, d := range p.days() {
+		if d.total() > most.total() {
+			most = d
+		}
+	}
+	return most
+}
+
+// loadWords is the sentence beside the chart; it holds what the picture shows.
+func (p RenewalsPage) loadWords() string {
+	if p.Total == 0 {
+		return "None in the next " + number(p.Days) + " days."
+	}
+	s := number(p.Total) + " in the next " + number(p.Days) + " days."
+	b := p.busiest()
+	switch {
+	case b.total() == p.Total && sameDay(b.Day, p.Now):
+		return s + " All are planned for today."
+	case b.total() > 1:
+		return s + " The busiest day is " + b.Day.Format("Mon 2 Jan") + " with " + number(b.total()) + "."
+	}
+	return s
+}
+
+func (p RenewalsPage) chart() columns {
+	days := p.days()
+	most := max(1, p.busiest().total())
+	c := columns{Label: "Planned renewals by day", Height: plotBase + 30, Base: plotBase, Grid: []string{px(plotTop), px((plotTop + plotBase) / 2)}}
+	for i, d := range days {
+		c.Columns = append(c.Columns, p.dayColumn(d, i, len(days), most))
+	}
+	return c
+}
+
+func (p RenewalsPage) dayColumn(d DayLoad, i, n, most int) column {
+	w := 1 / float64(n)
+	x := float64(i) * w
+	c := column{X: percent(x), W: percent(w), BarX: percent(x + .16*w), BarW: percent(.68 * w), Middle: percent(x + w/2)}
+	c.Label, c.Alt = dayLabel(d.Day, i, n)
+	if c.Label != "" {
+		c.Middle = c.BarX
+		c.Now = i == 0
+	}
+	total := d.total()
+	if total == 0 {
+		return c
+	}
+	y := float64(plotBase)
+	for _, part := range []struct {
+		class string
+		n     int
+	}{{"s-failing", d.Failed}, {"s-accent half", d.Costly}, {"s-accent", d.Free}} {
+		if part.n > 0 {
+			h := height(part.n, most)
+			y -= h
+			c.Parts = append(c.Parts, bare(part.class, y, h))
+		}
+	}
+	if n <= 45 || total == most {
+		c.Count, c.CountY = number(total), px(y-6)
+	}
+	c.CountX = percent(x + w/2)
+	return c
+}
+
+func bare(class string, y, h float64) part { return part{class, px(y), px(h)} }
+
+// dayLabel names today and the Mondays; in long periods every second one.
+func dayLabel(t time.Time, i, n int) (label string, alt bool) {
+	week := (i + int(t.Add(-time.Duration(i)*day1).Weekday()+6)%7) / 7
+	switch {
+	case i == 0:
+		return "Today", false
+	case t.Weekday() != time.Monday || i < 4 || i > n-2 || n > 45 && (i < 7 || week%2 == 1):
+		return "", false
+	default:
+		return shortDay(t), week%2 == 0
+	}
+}
+
+// busyDays are the days with something planned, for the table that says what the picture shows.
+func (p RenewalsPage) busyDays() []DayLoad {
+	var list []DayLoad
+	for _, d := range p.days() {
+		if d.total() > 0 {
+			list = append(list, d)
+		}
+	}
+	return list
+}
+
+// nextAxis is the axis of the next renewals' lanes.
+func (p RenewalsPage) nextAxis() axis {
+	to := p.Now.Add(time.Minute)
+	for _, r := range p.Next {
+		to = later(to, later(r.At, r.End))
+	}
+	if n := len(p.Next); n > 0 { // one far window must not squeeze the others
+		to = earlier(to, later(p.Next[n-1].At, p.Now).Add(3*abs(p.Next[n-1].At.Sub(p.Now))+time.Minute))
+	}
+	span := to.Sub(p.Now)
+	return laneAxis(p.Now.Add(-span/20), to.Add(span/20), p.Now)
+}
+
+func (a axis) planned(r PlannedRenewal) lane {
+	l := lane{Class: "s-active"}
+	if r.Status == tenants.Failing || r.Status == tenants.Expired {
+		l.Class = moodOf(r.Status, true).Class
+	}
+	if !r.Start.IsZero() {
+		l.Late = a.bar(r.Start, r.End)
+	}
+	if a.holds(r.At) {
+		l.Mark = a.at(r.At)
+	}
+	return l
+}
+
+// windowWords is the window in a table: "23 to 25 Nov", "13:05 to 13:09".
+func (r PlannedRenewal) windowWords() string {
+	a, b := r.Start.UTC(), r.End.UTC()
+	switch {
+	case a.IsZero() || b.IsZero():
+		return "none"
+	case sameDay(a, b) && b.Sub(a) < time.Hour:
+		return clock(a) + " to " + clock(b)
+	case sameDay(a, b):
+		return minute(a) + " to " + minute(b)
+	case a.Month() == b.Month() && a.Year() == b.Year():
+		return strconv.Itoa(a.Day()) + " to " + shortDay(b)
+	default:
+		return shortDay(a) + " to " + shortDay(b)
+	}
+}
+
+func (r PlannedRenewal) atWords(now time.Time) (instant, fine string) {
+	fine = relative(now, r.At)
+	if !r.At.After(now) {
+		fine = "now"
+	}
+	if sameDay(now, r.At) {
+		return clock(r.At), fine
+	}
+	return r.At.UTC().Format("Mon 2 Jan, 15:04"), fine
+}
+
+func (r PlannedRenewal) noLaterWords(now time.Time) string {
+	switch {
+	case r.NoLater.IsZero():
+		return "none"
+	case sameDay(now, r.NoLater):
+		return clock(r.NoLater)
+	default:
+		return shortDay(r.NoLater)
+	}
+}
+
+func (r PlannedRenewal) cost() string {
+	if r.Free {
+		return "nothing"
+	}
+	return "1 order"
+}
+
+// meterClass is amber where less than a quarter is left.
+func (b BudgetLine) meterClass() string {
+	if b.Count > 0 && b.Left*4 < b.Count {
+		return "s-waiting"
+	}
+	return "s-active"
+}
+
+func (b BudgetLine) share() float64 {
+	if b.Count == 0 {
+		return 0
+	}
+	return float64(b.Left) / float64(b.Count)
+}
+
+func (b BudgetLine) refills(now time.Time) (at, rate string) {
+	rate = "1 every " + took(b.Per/time.Duration(max(1, b.Count)))
+	switch {
+	case b.RefillsAt.IsZero() || !b.RefillsAt.After(now):
+		return "full", rate
+	case sameDay(now, b.RefillsAt):
+		return clock(b.RefillsAt), rate
+	default:
+		return shortDay(b.RefillsAt) + ", " + minute(b.RefillsAt), rate
+	}
+}
+
+func (p RenewalsPage) budgetName() string {
+	name := p.IssuerName
+	if len(p.Budget) > 0 && p.Budget[0].Issuer != "" {
+		name = p.Budget[0].Issuer
+	}
+	return orElse(name, "the authority")
+}
+
+func (p RenewalsPage) nextWords() string {
+	if p.Total > len(p.Next) && len(p.Next) > 0 {
+		return "the first " + number(len(p.Next)) + " of " + number(p.Total)
+	}
+	return "times in UTC"
+}
