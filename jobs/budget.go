@@ -1,0 +1,127 @@
+package jobs
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/net/publicsuffix"
+
+	"perennial/jobs/acme"
+	"perennial/tenants"
+)
+
+// charges lists the buckets that one new order spends from.
+func (i *issuance) charges() []tenants.Charge {
+	charges := []tenants.Charge{
+		{Limit: tenants.OrdersPerAccount, Key: i.account.URL},
+		{Limit: tenants.CertificatesPerSet, Key: nameSet(i.order.Names)},
+	}
+	for _, domain := range registered(i.order.Names) {
+		charges = append(charges, tenants.Charge{Limit: tenants.CertificatesPerDomain, Key: domain})
+	}
+	return charges
+}
+
+// free reports whether the CA counts this order at all: a renewal that names what it replaces may be exempt.
+func (i *issuance) free() bool { return i.order.Replaces != "" && i.facts.Issuer.FreeARI }
+
+// spend takes the order's tokens, just before it is placed. Without a token of the account the domain waits in
+// the budget's waiting room, earliest expiry first; without one of a narrower limit it waits for that alone.
+func (i *issuance) spend(ctx context.Context) (*rest, error) {
+	if i.free() {
+		return nil, nil
+	}
+	ok, at, which, err := i.sys.Spend(ctx, i.facts.Issuer.ID, i.id, i.charges())
+	if err != nil || ok {
+		return nil, err
+	}
+	f := i.finding(tenants.BudgetSpent, "")
+	f.Args["limit"], f.Args["until"] = string(which.Limit), at.UTC().Format("15:04 UTC")
+	if which.Limit == tenants.OrdersPerAccount {
+		return &rest{budget: true, finding: f}, nil
+	}
+	return &rest{at: at, finding: f}, nil
+}
+
+// refund gives the tokens back: the CA never heard of the order.
+func (i *issuance) refund(ctx context.Context) {
+	if i.free() {
+		return
+	}
+	if err := i.sys.Refund(ctx, i.facts.Issuer.ID, i.charges()); err != nil {
+		i.Log.Error("refund failed", "order", i.order.ID, "error", err)
+	}
+}
+
+// correct believes the CA's own count over ours.
+func (i *issuance) correct(ctx context.Context, p *acme.Problem) {
+	until := retryAt(p)
+	if until.IsZero() {
+		until = time.Now().Add(time.Minute)
+	}
+	if err := i.sys.Correct(ctx, i.facts.Issuer.ID, limited(p.Detail, i.charges()), until); err != nil {
+		i.Log.Error("correction failed", "order", i.order.ID, "error", err)
+	}
+}
+
+// spendFailure counts an authorization that the CA found invalid against the name.
+func (i *issuance) spendFailure(ctx context.Context) {
+	charge := []tenants.Charge{{Limit: tenants.FailuresPerName, Key: i.order.Names[0]}}
+	if _, _, _, err := i.sys.Spend(ctx, i.facts.Issuer.ID, i.id, charge); err != nil {
+		i.Log.Error("counting a failure failed", "order", i.order.ID, "error", err)
+	}
+}
+
+// limited guesses from the words of a 429 which limit was met; Let's Encrypt's wording is documented at
+// https://letsencrypt.org/docs/rate-limits/. Unknown words mean the account's.
+func limited(detail string, charges []tenants.Charge) tenants.Charge {
+	wanted := tenants.OrdersPerAccount
+	switch d := strings.ToLower(detail); {
+	case strings.Contains(d, "exact set"):
+		wanted = tenants.CertificatesPerSet
+	case strings.Contains(d, "certificates") && strings.Contains(d, "issued for"):
+		wanted = tenants.CertificatesPerDomain
+	}
+	if n := slices.IndexFunc(charges, func(c tenants.Charge) bool { return c.Limit == wanted }); n >= 0 {
+		return charges[n]
+	}
+	return charges[0]
+}
+
+// Admit lets as many domains out of the waiting room as the account has tokens.
+func (e *Engine) Admit(ctx context.Context) error {
+	e.mu.Lock()
+	issuer := e.issuer
+	e.mu.Unlock()
+	if issuer.Account == "" || issuer.Limits[tenants.OrdersPerAccount].Unlimited() {
+		return nil
+	}
+	left, _, err := e.sys.BudgetLeft(ctx, issuer.ID, tenants.Charge{Limit: tenants.OrdersPerAccount, Key: issuer.Account})
+	if err != nil || left == 0 {
+		return err
+	}
+	_, err = e.sys.Admit(ctx, issuer.ID, left)
+	return err
+}
+
+// nameSet is the key of the limit on one exact set of names.
+func nameSet(names []string) string {
+	return strings.Join(slices.Sorted(slices.Values(names)), ",")
+}
+
+// registered lists the distinct registered domains (public suffix and one label) of the names.
+func registered(names []string) []string {
+	var out []string
+	for _, name := range names {
+		base := strings.TrimPrefix(name, "*.")
+		if domain, err := publicsuffix.EffectiveTLDPlusOne(base); err == nil {
+			base = domain
+		}
+		if !slices.Contains(out, base) {
+			out = append(out, base)
+		}
+	}
+	return out
+}

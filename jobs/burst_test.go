@@ -1,0 +1,84 @@
+package jobs_test
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"perennial/jobs/acme"
+	"perennial/tenants"
+)
+
+// A renewal burst: 2,000 certificates are due at once, the CA takes 300 orders in three hours. The earliest expiry
+// goes first, the budget is used fully, the CA refuses at most once, and nobody starves.
+func TestRenewalBurst(t *testing.T) {
+	count := 2000
+	if testing.Short() {
+		count = 400
+	}
+	limit := tenants.Limit{Count: 300, Per: 3 * time.Hour}
+	inWorld(t, func(w *world) {
+		r := rand.New(rand.NewPCG(1, 2))
+		ids := make([]tenants.DomainID, count)
+		for i, name := range names(count) {
+			w.ca.validity = 60*24*time.Hour + time.Duration(r.IntN(int(30*24*time.Hour)))
+			ids[i] = w.register(name)
+			w.must(w.engine.Tend(w.ctx, ids[i]))
+		}
+		w.limits = tenants.Limits{tenants.OrdersPerAccount: limit}
+		w.start()
+		refused := 0
+		var tat time.Time
+		w.ca.limit = func() *acme.Problem { // the CA keeps a bucket of its own
+			next, ok, at := limit.Spend(tat, time.Now(), 1)
+			if !ok {
+				refused++
+				return &acme.Problem{Code: tenants.CARateLimited, Status: 429, RetryAfter: time.Until(at), Reached: true}
+			}
+			tat = next
+			return nil
+		}
+		w.ca.orders, w.ca.placed = w.ca.orders[:count:count], nil
+		for _, id := range ids {
+			w.must(w.scope.RenewNow(w.ctx, id))
+		}
+		begun := time.Now()
+		w.until(20*time.Second, 24*time.Hour, func() bool { return len(w.ca.placed) == count })
+
+		if refused > 1 {
+			t.Errorf("the CA refused %d times", refused)
+		}
+		least := time.Duration(count-limit.Count) * limit.Every()
+		if took := time.Since(begun); took > least+least/20+time.Minute {
+			t.Errorf("took %v, the budget allows %v", took, least)
+		}
+		w.earliestFirst(ids, limit.Count)
+	})
+}
+
+// earliestFirst checks that, beyond the first full bucket, orders were placed by expiry of what they replace.
+func (w *world) earliestFirst(ids []tenants.DomainID, burst int) {
+	w.t.Helper()
+	expiry := map[string]time.Time{}
+	for _, id := range ids {
+		v := w.view(id)
+		old := v.Versions[len(v.Versions)-1]
+		expiry[v.Domain.Name] = old.NotAfter
+	}
+	placed := w.ca.orders[len(ids):]
+	inversions := 0
+	for i := burst + 1; i < len(placed); i++ {
+		if expiry[placed[i].names[0]].Before(expiry[placed[i-1].names[0]]) {
+			inversions++
+		}
+	}
+	if inversions > 0 {
+		w.t.Errorf("%d of %d orders were placed before one that expires earlier", inversions, len(placed)-burst)
+	}
+	first := slices.MaxFunc(placed[:burst], func(a, b *fakeOrder) int { return expiry[a.names[0]].Compare(expiry[b.names[0]]) })
+	last := slices.MinFunc(placed[burst:], func(a, b *fakeOrder) int { return expiry[a.names[0]].Compare(expiry[b.names[0]]) })
+	if expiry[first.names[0]].After(expiry[last.names[0]]) {
+		w.t.Errorf("%s went before %s, which expires earlier", first.names[0], last.names[0])
+	}
+}

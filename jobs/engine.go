@@ -1,0 +1,146 @@
+package jobs
+
+import (
+	"context"
+	"crypto"
+	"log/slog"
+	"sync"
+	"time"
+
+	"perennial/jobs/acme"
+	"perennial/store"
+	"perennial/tenants"
+)
+
+// CA is what the engine needs of an ACME authority; *acme.Client is one. Every method may be called again with
+// the same arguments after a crash. Errors are *acme.Problem or the context's.
+type CA interface {
+	Meta(ctx context.Context) (acme.Meta, error)
+	Register(ctx context.Context, key crypto.Signer) (url string, err error)
+	NewOrder(ctx context.Context, a acme.Account, r acme.OrderRequest) (acme.Order, error)
+	FindOrder(ctx context.Context, a acme.Account, names []string, since time.Time) (acme.Order, bool, error)
+	Order(ctx context.Context, a acme.Account, url string) (acme.Order, error)
+	Authorization(ctx context.Context, a acme.Account, url string) (acme.Authorization, error)
+	Answer(ctx context.Context, a acme.Account, challengeURL string) error
+	Deactivate(ctx context.Context, a acme.Account, authzURL string) error
+	Finalize(ctx context.Context, a acme.Account, finalizeURL string, csrDER []byte) (acme.Order, error)
+	Certificate(ctx context.Context, a acme.Account, url string) (chainPEM []byte, err error)
+	RenewalInfo(ctx context.Context, certID string) (tenants.RenewalInfo, error)
+}
+
+// Eyes look at DNS; *dns.Resolver does.
+type Eyes interface {
+	// Look asks for the delegation and CAA. It never fails: failures are answers.
+	Look(ctx context.Context, d tenants.Delegation, wildcard bool, now time.Time) tenants.Check
+	// Visible counts the authoritative servers of our zone that answer with the value.
+	Visible(ctx context.Context, record, value string) (seen, asked int, err error)
+}
+
+// Zone writes our own TXT values; *dns.Writer does. Both methods are idempotent and touch no other value.
+type Zone interface {
+	Present(ctx context.Context, zone, record, value string) error
+	Remove(ctx context.Context, zone, record, value string) error
+}
+
+// Config is what an Engine is made of.
+type Config struct {
+	DB     *store.DB
+	CA     CA
+	Eyes   Eyes
+	Zone   Zone
+	Issuer tenants.Issuer // Directory is its identity; the rest is written to the issuer's row at start
+	Log    *slog.Logger
+
+	// Workers is how many domains are tended at once by this process.
+	Workers int
+	// FirstPoll is how long after answering a challenge or finalizing an order the CA is asked for the first
+	// time; each further wait is twice as long. Real authorities take a second or more.
+	FirstPoll time.Duration
+	// Patience is how long a worker waits for the CA or for propagation before it gives its place up.
+	Patience time.Duration
+	// StuckAfter is how long a CA may be processing before the order is given up.
+	StuckAfter time.Duration
+	// Tick is how often due domains are looked for.
+	Tick time.Duration
+}
+
+// Lease is how long a worker may be silent before others may take its domain over. It is longer than any single
+// call: CA requests end after 20 seconds.
+const Lease = 2 * time.Minute
+
+// Engine tends domains.
+type Engine struct {
+	Config
+	sys    *store.System
+	health health
+
+	mu      sync.Mutex // guards what follows
+	issuer  tenants.Issuer
+	account *acme.Account
+	asked   bool // the CA's directory meta was read
+}
+
+// New returns an engine with the defaults filled in. It does nothing before Start, Scan or Tend.
+func New(c Config) *Engine {
+	c.Workers = orInt(c.Workers, 32)
+	c.FirstPoll = orTime(c.FirstPoll, time.Second)
+	c.Patience = max(orTime(c.Patience, 5*time.Second), c.FirstPoll)
+	c.StuckAfter = orTime(c.StuckAfter, time.Hour)
+	c.Tick = orTime(c.Tick, time.Second)
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	return &Engine{Config: c, sys: c.DB.System()}
+}
+
+// Start saves the issuer's row, begins to work on jobs and to look for due domains. stop waits for the running
+// steps to end, until its context does.
+func (e *Engine) Start(ctx context.Context) (stop func(context.Context) error, err error) {
+	if err := e.Prepare(ctx); err != nil {
+		return nil, err
+	}
+	stopWork, err := e.sys.Work(ctx, store.WorkConfig{Workers: e.Workers, Tend: e.Tend})
+	if err != nil {
+		return nil, err
+	}
+	scanning, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		e.scanLoop(scanning)
+	}()
+	return func(ctx context.Context) error {
+		cancel()
+		<-done
+		return stopWork(ctx)
+	}, nil
+}
+
+// Prepare makes sure that the issuer's row exists and says what the configuration says.
+func (e *Engine) Prepare(ctx context.Context) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.keepIssuer(ctx, e.Issuer)
+}
+
+func (e *Engine) keepIssuer(ctx context.Context, i tenants.Issuer) error {
+	saved, err := e.sys.SaveIssuer(ctx, i)
+	if err == nil {
+		e.issuer = saved
+	}
+	return err
+}
+
+func orInt(n, otherwise int) int {
+	if n == 0 {
+		return otherwise
+	}
+	return n
+}
+
+func orTime(d, otherwise time.Duration) time.Duration {
+	if d == 0 {
+		return otherwise
+	}
+	return d
+}

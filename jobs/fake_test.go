@@ -1,0 +1,430 @@
+package jobs_test
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/base64"
+	"encoding/pem"
+	"fmt"
+	"maps"
+	"math/big"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"perennial/jobs/acme"
+	"perennial/tenants"
+)
+
+// killed is what a fake panics with to stand for kill -9: nothing after it runs, not even the giving back of the lease.
+type killed struct{ call string }
+
+// mode is how a call is made to fail.
+type mode string
+
+const (
+	errBefore  mode = "error, nothing happened"
+	errAfter   mode = "error, yet it happened"
+	killBefore mode = "killed before"
+	killAfter  mode = "killed after"
+)
+
+// faults makes the n-th use of a call fail.
+type faults struct {
+	mu    sync.Mutex
+	plan  map[string]mode // call → how its first use fails
+	count map[string]int
+}
+
+func (f *faults) before(call string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.count == nil {
+		f.count = map[string]int{}
+	}
+	f.count[call]++
+	if f.count[call] > 1 {
+		return nil
+	}
+	switch f.plan[call] {
+	case killBefore:
+		panic(killed{call})
+	case errBefore:
+		return silent(call, false)
+	}
+	return nil
+}
+
+func (f *faults) after(call string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.count[call] > 1 {
+		return nil
+	}
+	switch f.plan[call] {
+	case killAfter:
+		panic(killed{call})
+	case errAfter:
+		return silent(call, true)
+	}
+	return nil
+}
+
+func silent(call string, reached bool) error {
+	return &acme.Problem{Code: tenants.CASilent, Detail: call + ": no answer", Reached: reached}
+}
+
+// fakeCA is a whole ACME authority in memory. It forgets nothing when the portal dies.
+type fakeCA struct {
+	faults
+	dns      *fakeDNS
+	validity time.Duration
+	down     func() bool          // nil: up
+	limit    func() *acme.Problem // nil: no limit; asked at each newOrder
+	ari      func(leaf *x509.Certificate) (start, end time.Time)
+	chain    func([]byte) []byte // tampers with what is handed out
+	stuck    bool                // processing without end
+	refuse   bool                // every challenge is invalid
+
+	mu     sync.Mutex
+	key    *ecdsa.PrivateKey
+	root   *x509.Certificate
+	serial int64
+	orders []*fakeOrder
+	placed []time.Time
+	gone   []string // deactivated authorizations
+}
+
+type fakeOrder struct {
+	id       int
+	names    []string
+	replaces string
+	status   acme.Status
+	cert     []byte
+}
+
+func newFakeCA(dns *fakeDNS) *fakeCA {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Fake Root"}, IsCA: true, BasicConstraintsValid: true,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(20, 0, 0), KeyUsage: x509.KeyUsageCertSign,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		panic(err)
+	}
+	root, err := x509.ParseCertificate(der)
+	if err != nil {
+		panic(err)
+	}
+	return &fakeCA{dns: dns, validity: 90 * 24 * time.Hour, key: key, root: root, serial: 1}
+}
+
+func (ca *fakeCA) call(name string, effect func() error) error {
+	if ca.down != nil && ca.down() {
+		return silent(name, false)
+	}
+	if err := ca.before(name); err != nil {
+		return err
+	}
+	ca.mu.Lock()
+	err := effect()
+	ca.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return ca.after(name)
+}
+
+func (ca *fakeCA) Meta(context.Context) (acme.Meta, error) {
+	return acme.Meta{CAAIdentities: []string{"ca.test"}}, ca.call("meta", func() error { return nil })
+}
+
+func (ca *fakeCA) Register(context.Context, crypto.Signer) (string, error) {
+	return "https://ca.test/acct/1", ca.call("register", func() error { return nil })
+}
+
+func (ca *fakeCA) NewOrder(_ context.Context, _ acme.Account, r acme.OrderRequest) (acme.Order, error) {
+	var out acme.Order
+	err := ca.call("newOrder", func() error {
+		if ca.limit != nil {
+			if p := ca.limit(); p != nil {
+				return p
+			}
+		}
+		o := &fakeOrder{id: len(ca.orders) + 1, names: r.Names, replaces: r.Replaces, status: acme.Pending}
+		ca.orders = append(ca.orders, o)
+		ca.placed = append(ca.placed, time.Now())
+		out = o.view()
+		return nil
+	})
+	return out, err
+}
+
+func (ca *fakeCA) FindOrder(_ context.Context, _ acme.Account, names []string, _ time.Time) (acme.Order, bool, error) {
+	var out acme.Order
+	found := false
+	err := ca.call("findOrder", func() error {
+		for _, o := range slices.Backward(ca.orders) {
+			if o.status != acme.Valid && o.status != acme.Invalid && slices.Equal(o.names, names) {
+				out, found = o.view(), true
+				return nil
+			}
+		}
+		return nil
+	})
+	return out, found, err
+}
+
+func (ca *fakeCA) Order(_ context.Context, _ acme.Account, url string) (acme.Order, error) {
+	var out acme.Order
+	err := ca.call("order", func() error {
+		out = ca.find(url).view()
+		return nil
+	})
+	return out, err
+}
+
+func (ca *fakeCA) Authorization(_ context.Context, _ acme.Account, url string) (acme.Authorization, error) {
+	var out acme.Authorization
+	err := ca.call("authorization", func() error {
+		o := ca.find(url)
+		status := acme.Valid
+		if o.status == acme.Pending || o.status == acme.Invalid {
+			status = o.status
+		}
+		out = acme.Authorization{URL: url, Status: status, Name: o.names[0],
+			Challenge: acme.DNS01{URL: url + "/dns", Status: acme.Pending, Value: o.value()}}
+		return nil
+	})
+	return out, err
+}
+
+func (ca *fakeCA) Answer(_ context.Context, _ acme.Account, url string) error {
+	return ca.call("answer", func() error {
+		o := ca.find(url)
+		if o.status != acme.Pending {
+			return &acme.Problem{Code: tenants.CABroken, Status: 400, Detail: "not pending", Reached: true}
+		}
+		o.status = acme.Ready
+		if ca.refuse || !ca.dns.holds(o.value()) {
+			o.status = acme.Invalid
+		}
+		return nil
+	})
+}
+
+func (ca *fakeCA) Deactivate(_ context.Context, _ acme.Account, url string) error {
+	return ca.call("deactivate", func() error {
+		ca.gone = append(ca.gone, url)
+		return nil
+	})
+}
+
+func (ca *fakeCA) Finalize(_ context.Context, _ acme.Account, url string, csr []byte) (acme.Order, error) {
+	var out acme.Order
+	err := ca.call("finalize", func() error {
+		o := ca.find(url)
+		if o.status != acme.Ready {
+			return &acme.Problem{Code: tenants.CABroken, Status: 403, Detail: "order is " + string(o.status), Reached: true}
+		}
+		o.status = acme.Processing
+		if !ca.stuck {
+			o.cert, o.status = ca.sign(csr), acme.Valid
+		}
+		out = o.view()
+		return nil
+	})
+	return out, err
+}
+
+func (ca *fakeCA) Certificate(_ context.Context, _ acme.Account, url string) ([]byte, error) {
+	var out []byte
+	err := ca.call("certificate", func() error {
+		out = ca.find(url).cert
+		if ca.chain != nil {
+			out = ca.chain(out)
+		}
+		return nil
+	})
+	return out, err
+}
+
+func (ca *fakeCA) RenewalInfo(_ context.Context, certID string) (tenants.RenewalInfo, error) {
+	info := tenants.RenewalInfo{Fetched: time.Now(), Next: time.Now().Add(6 * time.Hour)}
+	err := ca.call("renewalInfo", func() error {
+		if leaf := ca.leaf(certID); leaf != nil && ca.ari != nil {
+			info.Start, info.End = ca.ari(leaf)
+		}
+		return nil
+	})
+	return info, err
+}
+
+func (ca *fakeCA) sign(csrDER []byte) []byte {
+	csr, err := x509.ParseCertificateRequest(csrDER)
+	if err != nil {
+		panic(err)
+	}
+	ca.serial++
+	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
+		SerialNumber: big.NewInt(ca.serial), DNSNames: csr.DNSNames,
+		NotBefore: time.Now(), NotAfter: time.Now().Add(ca.validity),
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}, ca.root, csr.PublicKey, ca.key)
+	if err != nil {
+		panic(err)
+	}
+	out := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	return append(out, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.root.Raw})...)
+}
+
+// leaf is the certificate with the ARI id (RFC 9773, section 4.1), whose second half is the serial.
+func (ca *fakeCA) leaf(certID string) *x509.Certificate {
+	_, text, _ := strings.Cut(certID, ".")
+	serial, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil {
+		panic(certID)
+	}
+	for _, o := range ca.orders {
+		if o.cert == nil {
+			continue
+		}
+		block, _ := pem.Decode(o.cert)
+		leaf, err := x509.ParseCertificate(block.Bytes)
+		if err == nil && leaf.SerialNumber.Cmp(new(big.Int).SetBytes(serial)) == 0 {
+			return leaf
+		}
+	}
+	return nil
+}
+
+func (ca *fakeCA) find(url string) *fakeOrder {
+	var id int
+	if _, err := fmt.Sscanf(url, "https://ca.test/o/%d", &id); err != nil {
+		panic(url)
+	}
+	return ca.orders[id-1]
+}
+
+func (o *fakeOrder) value() string { return fmt.Sprintf("proof-%d", o.id) }
+
+func (o *fakeOrder) view() acme.Order {
+	url := fmt.Sprintf("https://ca.test/o/%d", o.id)
+	v := acme.Order{URL: url, Status: o.status, Finalize: url + "/finalize", Authorizations: []string{url + "/authz"},
+		Expires: time.Now().Add(7 * 24 * time.Hour)}
+	if o.status == acme.Valid {
+		v.Certificate = url + "/cert"
+	}
+	return v
+}
+
+// fakeDNS is the customer's DNS and our own zone.
+type fakeDNS struct {
+	faults
+	mu     sync.Mutex
+	broken map[string]tenants.Answer // domain base → what the delegation looks like; absent: right
+	caa    map[string][]tenants.CAA
+	txt    map[string]map[string]bool
+	writes int
+}
+
+func (d *fakeDNS) Look(_ context.Context, del tenants.Delegation, wildcard bool, now time.Time) tenants.Check {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	c := tenants.Check{At: now, Zone: del.Base, Wildcard: wildcard, CAA: []tenants.AskedCAA{{Name: del.Base, Records: d.caa[del.Base]}}}
+	result, ok := d.broken[del.Base]
+	if !ok {
+		result = tenants.Right
+	}
+	for _, server := range []string{"ns1.test", "ns2.test"} {
+		asked := tenants.Asked{Server: server, Result: result}
+		if result == tenants.Right {
+			asked.Got = del.Target()
+		}
+		c.Delegation = append(c.Delegation, asked)
+	}
+	return c
+}
+
+func (d *fakeDNS) Visible(_ context.Context, record, value string) (seen, asked int, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.txt[record][value] {
+		return 2, 2, nil
+	}
+	return 0, 2, nil
+}
+
+func (d *fakeDNS) Present(_ context.Context, _, record, value string) error {
+	return d.write("present", func() {
+		if d.txt[record] == nil {
+			d.txt[record] = map[string]bool{}
+		}
+		d.txt[record][value] = true
+	})
+}
+
+func (d *fakeDNS) Remove(_ context.Context, _, record, value string) error {
+	return d.write("remove", func() { delete(d.txt[record], value) })
+}
+
+func (d *fakeDNS) write(call string, effect func()) error {
+	if err := d.before(call); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	if d.txt == nil {
+		d.txt = map[string]map[string]bool{}
+	}
+	effect()
+	d.writes++
+	d.mu.Unlock()
+	return d.after(call)
+}
+
+func (d *fakeDNS) holds(value string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, values := range d.txt {
+		if values[value] {
+			return true
+		}
+	}
+	return false
+}
+
+// left lists the TXT values that nobody removed.
+func (d *fakeDNS) left() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var out []string
+	for record, values := range d.txt {
+		for value := range maps.Keys(values) {
+			out = append(out, strings.Join([]string{record, value}, " "))
+		}
+	}
+	return out
+}
+
+func (d *fakeDNS) set(base string, a tenants.Answer) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.broken == nil {
+		d.broken = map[string]tenants.Answer{}
+	}
+	if a == tenants.Right {
+		delete(d.broken, base)
+		return
+	}
+	d.broken[base] = a
+}

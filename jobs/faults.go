@@ -1,0 +1,127 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+
+	"perennial/jobs/acme"
+	"perennial/jobs/dns"
+	"perennial/tenants"
+)
+
+// parked is how long something that only the operator can mend is left alone before it is tried again.
+const parked = 15 * time.Minute
+
+// asProblem is what the CA answered, nil when err is a fault of our own or the context's.
+func asProblem(err error) *acme.Problem {
+	p, _ := errors.AsType[*acme.Problem](err)
+	return p
+}
+
+// passing reports whether trying the same again later may help.
+func passing(err error) bool {
+	p := asProblem(err)
+	return p != nil && (p.Code == tenants.CASilent || p.Code == tenants.CARateLimited)
+}
+
+// finding fills in what every sentence about this domain may need.
+func (t *turn) finding(c tenants.Code, raw string) tenants.Finding {
+	d := t.facts.Domain
+	return tenants.Finding{Code: c, Raw: raw, Args: map[string]string{
+		"name": d.Name, "ca": t.facts.Issuer.Name, "record": d.Delegation.Name(), "target": d.Delegation.Target(),
+	}}
+}
+
+// explain turns a CA's problem into a finding.
+func (t *turn) explain(p *acme.Problem) tenants.Finding {
+	f := t.finding(p.Code, p.Error())
+	if at := retryAt(p); !at.IsZero() {
+		f.Args["until"] = at.UTC().Format("15:04 UTC")
+	}
+	return f
+}
+
+// retryAt is the instant before which the CA does not want to be asked again, zero when it named none.
+func retryAt(p *acme.Problem) time.Time {
+	if p.RetryAfter <= 0 {
+		return time.Time{}
+	}
+	return time.Now().Add(p.RetryAfter)
+}
+
+// problem decides what a CA's refusal of one step means for the order: try the step again, or end the order.
+func (i *issuance) problem(ctx context.Context, err error) (*rest, error) {
+	p := asProblem(err)
+	if p == nil {
+		return nil, err
+	}
+	switch p.Code {
+	case tenants.CASilent, tenants.CARateLimited:
+		i.unheard(ctx, p)
+		return i.again(ctx, i.explain(p), retryAt(p))
+	case tenants.CAAccount:
+		return i.again(ctx, i.explain(p), time.Now().Add(parked))
+	}
+	return i.fail(ctx, i.explain(p))
+}
+
+// again saves what was reached and comes back at the instant the CA named, or after a growing pause.
+func (i *issuance) again(ctx context.Context, f tenants.Finding, at time.Time) (*rest, error) {
+	i.order.Attempts++
+	i.order.Finding = f
+	if err := i.save(ctx); err != nil {
+		return nil, err
+	}
+	return &rest{at: later(at, time.Now().Add(tenants.Retry(i.order.Attempts, string(i.order.ID)))), finding: f}, nil
+}
+
+// fail ends the order and the turn; the next turn cleans up. What is still needed begins anew, after a pause that
+// grows with every failure in a row.
+func (i *issuance) fail(ctx context.Context, f tenants.Finding) (*rest, error) {
+	i.order.State, i.order.Finding = tenants.Failed, f
+	i.facts.Order = nil
+	i.facts.Failures++
+	if err := i.sys.FailOrder(ctx, i.order, f, tenants.StatusAfter(i.facts, f, time.Now())); err != nil {
+		return nil, err
+	}
+	return &rest{at: time.Now(), finding: f}, nil
+}
+
+// caFault is a failure at the CA outside of an order's own step: its directory, our account.
+func (t *turn) caFault(ctx context.Context, err error) (*rest, error) {
+	p := asProblem(err)
+	if p == nil {
+		return nil, err
+	}
+	t.unheard(ctx, p)
+	pause := time.Now().Add(tenants.Retry(4, string(t.id)))
+	if p.Code == tenants.CAAccount {
+		pause = time.Now().Add(parked)
+	}
+	return &rest{at: later(retryAt(p), pause), finding: t.explain(p)}, nil
+}
+
+// zoneFault is a failure of our own delegation zone. The customer can do nothing about it.
+func (t *turn) zoneFault(ctx context.Context, err error) (*rest, error) {
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	code, raw := tenants.WriteSilent, err.Error()
+	if fault, ok := errors.AsType[*dns.Fault](err); ok {
+		code, raw = fault.Code, fault.Raw
+	}
+	f := t.finding(code, raw)
+	f.Args["zone"] = t.facts.Domain.Delegation.Zone
+	return &rest{at: time.Now().Add(tenants.Retry(4, string(t.id))), finding: f}, nil
+}
+
+func errText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }

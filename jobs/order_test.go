@@ -1,0 +1,254 @@
+package jobs_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"math/big"
+	"testing"
+	"time"
+
+	"perennial/jobs/acme"
+	"perennial/tenants"
+)
+
+func TestFirstCertificate(t *testing.T) {
+	inWorld(t, func(w *world) {
+		id := w.register("shop.acme.example")
+		v := w.status(id, tenants.Active)
+		if v.Current == nil || v.Current.Number != 1 || v.Current.Reason != tenants.FirstIssue {
+			t.Fatalf("current version: %+v", v.Current)
+		}
+		if v.Certificate.Plan.At.Before(v.Current.NotBefore) || v.Certificate.Plan.At.After(v.Current.NotAfter) {
+			t.Errorf("plan %v is outside of the lifetime", v.Certificate.Plan.At)
+		}
+		w.settled(id, 1)
+	})
+}
+
+// Whatever call fails, in whichever way, the same order finishes: one order at the CA, one version, no TXT value left.
+func TestOrderSurvivesEveryFault(t *testing.T) {
+	calls := []string{"meta", "register", "newOrder", "authorization", "present", "answer", "finalize", "certificate", "remove"}
+	for _, call := range calls {
+		for _, how := range []mode{errBefore, errAfter, killBefore, killAfter} {
+			t.Run(call+"/"+string(how), func(t *testing.T) {
+				inWorld(t, func(w *world) {
+					plan := map[string]mode{call: how}
+					w.ca.plan, w.dns.plan = plan, plan
+					id := w.register("shop.acme.example")
+					w.status(id, tenants.Active)
+					w.settled(id, 1)
+					if killing := how == killBefore || how == killAfter; killing != (w.kills > 0) {
+						t.Errorf("killed %d times", w.kills)
+					}
+				})
+			})
+		}
+	}
+}
+
+// The same for a renewal, which replaces a version that is being used.
+func TestRenewalSurvivesEveryFault(t *testing.T) {
+	for _, call := range []string{"newOrder", "present", "answer", "finalize", "certificate", "remove", "renewalInfo"} {
+		for _, how := range []mode{errBefore, errAfter, killBefore, killAfter} {
+			t.Run(call+"/"+string(how), func(t *testing.T) {
+				inWorld(t, func(w *world) {
+					id := w.register("shop.acme.example")
+					w.status(id, tenants.Active)
+					w.settled(id, 1)
+					plan := map[string]mode{call: how}
+					w.ca.count, w.dns.count = nil, nil
+					w.ca.plan, w.dns.plan = plan, plan
+					w.must(w.scope.RenewNow(w.ctx, id))
+					w.until(time.Second, time.Hour, func() bool { return len(w.view(id).Versions) == 2 })
+					w.settled(id, 2)
+				})
+			})
+		}
+	}
+}
+
+func TestHostileCA(t *testing.T) {
+	stranger := func(chain []byte) []byte { // a certificate for somebody else's key
+		key, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		return resign(chain, func(c *x509.Certificate) { c.PublicKey = key.Public() })
+	}
+	tests := []struct {
+		name  string
+		chain func([]byte) []byte
+		code  tenants.Code
+	}{
+		{"another key", stranger, tenants.CABroken},
+		{"other names", func(b []byte) []byte {
+			return resign(b, func(c *x509.Certificate) { c.DNSNames = []string{"other.example"} })
+		}, tenants.CABroken},
+		{"expired", func(b []byte) []byte {
+			return resign(b, func(c *x509.Certificate) {
+				c.NotBefore, c.NotAfter = time.Now().Add(-2*time.Hour), time.Now().Add(-time.Hour)
+			})
+		}, tenants.CABroken},
+		{"not yet valid", func(b []byte) []byte {
+			return resign(b, func(c *x509.Certificate) { c.NotBefore = time.Now().Add(time.Hour) })
+		}, tenants.CABroken},
+		{"garbage", func([]byte) []byte { return []byte("hello") }, tenants.CABroken},
+		{"nothing", func([]byte) []byte { return nil }, tenants.CABroken},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			inWorld(t, func(w *world) {
+				w.ca.chain = test.chain
+				id := w.register("shop.acme.example")
+				v := w.status(id, tenants.Failing)
+				if v.Domain.Finding.Code != test.code || v.Current != nil || len(v.Versions) != 0 {
+					t.Fatalf("finding %+v, versions %d", v.Domain.Finding, len(v.Versions))
+				}
+				w.ca.chain = nil // the CA is mended: it heals by itself
+				v = w.status(id, tenants.Active)
+				if !v.Domain.Finding.OK() {
+					t.Errorf("finding %+v stayed", v.Domain.Finding)
+				}
+			})
+		})
+	}
+}
+
+// resign signs the leaf of a chain again, changed, by a key of its own.
+func resign(chain []byte, change func(*x509.Certificate)) []byte {
+	block, _ := pem.Decode(chain)
+	leaf, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		panic(err)
+	}
+	key, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	parent := &x509.Certificate{SerialNumber: big.NewInt(9), IsCA: true, BasicConstraintsValid: true,
+		NotBefore: time.Now().Add(-9 * time.Hour), NotAfter: time.Now().Add(9999 * time.Hour)}
+	change(leaf)
+	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{SerialNumber: leaf.SerialNumber, DNSNames: leaf.DNSNames,
+		NotBefore: leaf.NotBefore, NotAfter: leaf.NotAfter}, parent, leaf.PublicKey, key)
+	if err != nil {
+		panic(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+}
+
+func TestEndlessProcessing(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.ca.stuck = true
+		id := w.register("shop.acme.example")
+		v := w.status(id, tenants.Failing)
+		if v.Domain.Finding.Code != tenants.CAStuck {
+			t.Fatalf("finding %+v", v.Domain.Finding)
+		}
+		w.ca.stuck = false
+		w.status(id, tenants.Active)
+	})
+}
+
+func TestChallengeRefused(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.ca.refuse = true
+		id := w.register("shop.acme.example")
+		v := w.status(id, tenants.Failing)
+		if v.Domain.Finding.Code != tenants.ChallengeInvalid {
+			t.Fatalf("finding %+v", v.Domain.Finding)
+		}
+		w.until(time.Second, time.Minute, func() bool { return len(w.dns.left()) == 0 })
+		placed := len(w.ca.orders)
+		time.Sleep(30 * time.Second)
+		w.turn()
+		if len(w.ca.orders) != placed {
+			t.Error("a failing name was ordered again without a pause")
+		}
+		w.ca.refuse = false
+		w.status(id, tenants.Active)
+	})
+}
+
+// A 429 is obeyed to the second, and costs one order attempt, not a stream of them.
+func TestRateLimited(t *testing.T) {
+	inWorld(t, func(w *world) {
+		until := time.Now().Add(20 * time.Minute)
+		asked := 0
+		w.ca.limit = func() *acme.Problem {
+			if asked++; time.Now().Before(until) {
+				return &acme.Problem{Code: tenants.CARateLimited, Status: 429, RetryAfter: time.Until(until), Reached: true, Detail: "too many new orders recently"}
+			}
+			return nil
+		}
+		id := w.register("shop.acme.example")
+		v := w.status(id, tenants.Active)
+		if v.Current.Issued.Before(until) || asked != 2 {
+			t.Errorf("issued %v, asked %d times", v.Current.Issued, asked)
+		}
+	})
+}
+
+// The customer's record decides: no order before it, failing when it goes, healing when it comes back.
+func TestRecordRemovedAndBack(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.dns.set("shop.acme.example", tenants.Missing)
+		id := w.register("shop.acme.example")
+		for range 50 {
+			w.turn()
+			time.Sleep(time.Second)
+		}
+		if v := w.view(id); v.Domain.Status != tenants.Waiting || len(w.ca.orders) != 0 {
+			t.Fatalf("%s, %d orders without a record", v.Domain.Status, len(w.ca.orders))
+		}
+		w.dns.set("shop.acme.example", tenants.Right)
+		w.status(id, tenants.Active)
+
+		w.dns.set("shop.acme.example", tenants.Missing)
+		w.must(w.scope.CheckNow(w.ctx, id))
+		v := w.status(id, tenants.Failing)
+		if v.Domain.Finding.Code != tenants.DelegationMissing {
+			t.Errorf("finding %+v", v.Domain.Finding)
+		}
+		w.dns.set("shop.acme.example", tenants.Right)
+		w.status(id, tenants.Active)
+
+		w.dns.set("shop.acme.example", tenants.Silent) // could not ask is not wrong
+		w.must(w.scope.CheckNow(w.ctx, id))
+		w.turn()
+		if v := w.view(id); v.Domain.Status != tenants.Active || v.Domain.Finding.Code != tenants.DNSSilent {
+			t.Errorf("%s, finding %+v", v.Domain.Status, v.Domain.Finding)
+		}
+		w.settled(id, 1)
+	})
+}
+
+func TestReleaseDeactivatesAuthorizations(t *testing.T) {
+	inWorld(t, func(w *world) {
+		id := w.register("shop.acme.example")
+		w.status(id, tenants.Active)
+		label := w.view(id).Domain.Delegation.Label
+		w.must(w.scope.Release(w.ctx, id, "shop.acme.example"))
+		w.until(time.Second, time.Minute, func() bool { return w.view(id).Domain.Status == tenants.Released })
+		if len(w.ca.gone) != 1 {
+			t.Errorf("%d authorizations were deactivated", len(w.ca.gone))
+		}
+		// The other tenant claims the name without its own record: no order, whatever the CA would reuse.
+		w.dns.set("shop.acme.example", tenants.Differs)
+		theirs, err := w.other.RegisterDomains(w.ctx, []string{"shop.acme.example"})
+		w.must(err)
+		for range 30 {
+			w.turn()
+			time.Sleep(time.Second)
+		}
+		v, err := w.other.Domain(w.ctx, theirs.IDs[0])
+		w.must(err)
+		if v.Domain.Delegation.Label == label || v.Domain.Status != tenants.Waiting || len(w.ca.orders) != 1 {
+			t.Errorf("status %s, %d orders, same label %v", v.Domain.Status, len(w.ca.orders), v.Domain.Delegation.Label == label)
+		}
+	})
+}
+
+func TestReservationRunsOut(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.dns.set("shop.acme.example", tenants.Missing)
+		id := w.register("shop.acme.example")
+		w.until(10*time.Minute, 8*24*time.Hour, func() bool { return w.view(id).Domain.Status == tenants.Released })
+	})
+}

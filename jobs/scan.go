@@ -1,0 +1,42 @@
+package jobs
+
+import (
+	"context"
+	"time"
+)
+
+// scanBatch bounds one claim, so that it stays a short transaction.
+const scanBatch = 500
+
+// scanLoop looks for due domains every tick and, less often, sweeps what has run out.
+func (e *Engine) scanLoop(ctx context.Context) {
+	tick := time.NewTicker(e.Tick)
+	defer tick.Stop()
+	swept := time.Now()
+	for {
+		if err := e.Scan(ctx); err != nil && ctx.Err() == nil {
+			e.Log.Error("scan failed", "error", err)
+		}
+		if now := time.Now(); now.Sub(swept) > time.Minute {
+			swept = now
+			if err := e.sys.Sweep(ctx); err != nil && ctx.Err() == nil {
+				e.Log.Error("sweep failed", "error", err)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// Scan lets waiting orders go on as far as the CA's budget allows and enqueues what is due. Any number of
+// processes may scan at once: a claim takes rows that no other claim has.
+func (e *Engine) Scan(ctx context.Context) error {
+	if err := e.Admit(ctx); err != nil {
+		return err
+	}
+	_, err := e.sys.Claim(ctx, scanBatch)
+	return err
+}

@@ -1,0 +1,194 @@
+package jobs
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"time"
+
+	"perennial/tenants"
+)
+
+// maxActs bounds one turn: a decision that repeats itself is a bug, and must not spin.
+const maxActs = 40
+
+// turn is one worker's time with one domain.
+type turn struct {
+	*Engine
+	id    tenants.DomainID
+	token string // holder of the lease: unlike any other, also in this process
+	facts tenants.Facts
+}
+
+// rest is why a turn ends: when to come back, and what is wrong, if anything.
+type rest struct {
+	at      time.Time
+	finding tenants.Finding
+	budget  bool // wait in the waiting room of the CA's budget instead of until at
+}
+
+// Tend does for one domain whatever is to be done now, and saves when to come back. It returns an error only for
+// faults of our own; the domain is then taken up again later.
+func (e *Engine) Tend(ctx context.Context, id tenants.DomainID) error {
+	t := &turn{Engine: e, id: id, token: rand.Text()}
+	ok, err := t.load(ctx)
+	if err != nil || !ok {
+		return err
+	}
+	r, err := t.acts(ctx)
+	if err != nil {
+		e.Log.Error("tending failed", "domain", id, "error", err)
+		r = &rest{at: time.Now().Add(tenants.Retry(5, string(id))), finding: t.facts.Domain.Finding}
+	}
+	if rested := t.end(ctx, *r); rested != nil {
+		return rested
+	}
+	return err
+}
+
+// load takes or renews the lease and reads the facts anew.
+func (t *turn) load(ctx context.Context) (ok bool, err error) {
+	t.facts, ok, err = t.sys.Begin(ctx, t.id, t.token, Lease)
+	if err != nil {
+		return false, fmt.Errorf("begin with domain %s: %w", t.id, err)
+	}
+	return ok, nil
+}
+
+// acts does one act after the other until one of them, or Next, says to wait.
+func (t *turn) acts(ctx context.Context) (*rest, error) {
+	for range maxActs {
+		step := tenants.Next(t.facts, time.Now())
+		if step.Act == tenants.ActWait {
+			return &rest{at: step.At, finding: t.facts.Domain.Finding}, nil
+		}
+		r, err := t.act(ctx, step)
+		if err != nil || r != nil {
+			return r, err
+		}
+		if ok, err := t.load(ctx); err != nil || !ok {
+			return &rest{at: time.Now(), finding: t.facts.Domain.Finding}, err
+		}
+	}
+	return nil, fmt.Errorf("domain %s: %d acts in one turn", t.id, maxActs)
+}
+
+func (t *turn) act(ctx context.Context, step tenants.Step) (*rest, error) {
+	switch step.Act {
+	case tenants.ActLook:
+		return t.look(ctx)
+	case tenants.ActPlan:
+		return t.plan(ctx, step.Reason)
+	case tenants.ActAdvance:
+		return t.advance(ctx)
+	case tenants.ActClean:
+		return t.clean(ctx)
+	case tenants.ActAskARI:
+		return nil, t.askARI(ctx)
+	case tenants.ActPlanRenewal:
+		due := tenants.Due(t.facts.RenewalFacts(), time.Now())
+		return nil, t.sys.SavePlan(ctx, t.facts.Certificate.ID, t.facts.Certificate.ARI, due)
+	case tenants.ActExpire:
+		return nil, t.sys.Expire(ctx, t.id)
+	case tenants.ActRelease:
+		return t.release(ctx)
+	}
+	return nil, fmt.Errorf("unknown act %q", step.Act)
+}
+
+// end gives the lease back and saves when to come back. It must work even while the process is being stopped.
+func (t *turn) end(ctx context.Context, r rest) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if r.budget {
+		return t.sys.AwaitBudget(ctx, t.id, t.token, t.facts.Issuer.ID, r.finding)
+	}
+	return t.sys.Rest(ctx, t.id, t.token, r.at, r.finding, tenants.StatusAfter(t.facts, r.finding, time.Now()))
+}
+
+// look asks DNS and saves what came back. Nothing is ordered on an answer that was not saved.
+func (t *turn) look(ctx context.Context) (*rest, error) {
+	d := t.facts.Domain
+	wildcard := d.Name != d.Delegation.Base
+	// Which CAA identities to look for is known from the CA. While it cannot be asked, what it said before counts.
+	if issuer, _, err := t.ready(ctx); err == nil {
+		t.facts.Issuer = issuer
+	}
+	check := t.Eyes.Look(ctx, d.Delegation, wildcard, time.Now())
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	finding := tenants.Merge(d.Finding, t.judge(check))
+	return nil, t.sys.SaveCheck(ctx, t.id, check, finding, tenants.StatusAfter(t.facts, finding, time.Now()))
+}
+
+// judge is what a look means, in the words of somebody who has or has not a certificate to lose.
+func (t *turn) judge(c tenants.Check) tenants.Finding {
+	f := tenants.Judge(t.facts.Domain.Delegation, t.facts.Issuer, c)
+	if f.OK() {
+		return f
+	}
+	if t.facts.Current != nil {
+		f = f.With("act", "renew")
+	}
+	return f.With("name", t.facts.Domain.Name).After(t.facts.Domain.Proved)
+}
+
+// plan makes the key and the order row. Key and row are one transaction: a planned order always has its key.
+func (t *turn) plan(ctx context.Context, why tenants.Reason) (*rest, error) {
+	replaces := ""
+	if t.facts.Current != nil {
+		replaces = t.facts.Current.ARICertID
+	}
+	_, err := t.sys.PlanOrder(ctx, t.id, why, replaces)
+	return nil, err
+}
+
+// askARI learns when the CA wants the current version renewed. A CA that does not answer changes nothing: the
+// plan we have still holds.
+func (t *turn) askARI(ctx context.Context) error {
+	c := t.facts.Certificate
+	info, err := t.CA.RenewalInfo(ctx, t.facts.Current.ARICertID)
+	if err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		info = c.ARI
+		info.Next = time.Now().Add(min(time.Hour, t.facts.Current.Lifetime()/10))
+	}
+	c.ARI = info
+	t.facts.Certificate = c
+	return t.sys.SavePlan(ctx, c.ID, info, tenants.Due(t.facts.RenewalFacts(), time.Now()))
+}
+
+// clean removes our TXT values, those of closed orders and, when the name is being given up, all of them.
+func (t *turn) clean(ctx context.Context) (*rest, error) {
+	dirty := t.facts.Dirty()
+	for i, c := range dirty {
+		if err := t.Zone.Remove(ctx, c.Zone, c.Record, c.Value); err != nil {
+			if saved := t.sys.SaveChallenges(ctx, dirty[:i]); saved != nil {
+				return nil, saved
+			}
+			return t.zoneFault(ctx, err)
+		}
+		dirty[i].Cleaned = time.Now()
+	}
+	return nil, t.sys.SaveChallenges(ctx, dirty)
+}
+
+// release ends the claim. Its authorizations are deactivated first (RFC 8555, section 7.5.2), since the CA may
+// reuse them for weeks for whoever uses the same account, which is every tenant.
+func (t *turn) release(ctx context.Context) (*rest, error) {
+	if len(t.facts.Authz) > 0 {
+		_, account, err := t.ready(ctx)
+		for _, url := range t.facts.Authz {
+			if err == nil {
+				err = t.CA.Deactivate(ctx, account, url)
+			}
+		}
+		if err != nil && passing(err) {
+			return t.caFault(ctx, err)
+		}
+	}
+	return nil, t.sys.FinishRelease(ctx, t.id)
+}

@@ -1,0 +1,178 @@
+package jobs_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"perennial/jobs"
+	"perennial/jobs/acme"
+	"perennial/store"
+	"perennial/store/seal"
+	"perennial/tenants"
+)
+
+// world is a portal without a queue: the real store and engine, a CA and a DNS in memory, and virtual time.
+type world struct {
+	t      *testing.T
+	ctx    context.Context
+	db     *store.DB
+	engine *jobs.Engine
+	ca     *fakeCA
+	dns    *fakeDNS
+	scope  *store.Scope
+	other  *store.Scope
+	limits tenants.Limits
+	kills  int
+}
+
+// inWorld runs a test under virtual time: two years pass in seconds.
+func inWorld(t *testing.T, test func(*world)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		dir := t.TempDir()
+		db, err := store.Open(ctx, store.Config{
+			DSN: "sqlite:" + filepath.Join(dir, "test.db"), Key: seal.File(filepath.Join(dir, "key")),
+			Zone: "dcv.test", Directory: "https://ca.test/dir", Rules: tenants.NameRules{AllowSpecialUse: true}, Log: slog.New(slog.DiscardHandler),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		dns := &fakeDNS{}
+		w := &world{t: t, ctx: ctx, db: db, dns: dns, ca: newFakeCA(dns)}
+		w.scope, w.other = w.tenant("acme"), w.tenant("northwind")
+		w.start()
+		test(w)
+	})
+}
+
+func (w *world) tenant(slug string) *store.Scope {
+	id, err := w.db.System().AddTenant(w.ctx, store.TenantInput{Name: slug, Slug: slug})
+	w.must(err)
+	return w.db.As(tenants.Actor{Kind: tenants.Person, Name: "ops@" + slug, Tenant: id, Role: tenants.Admin})
+}
+
+// start makes a new engine on the same database, as a new process would.
+func (w *world) start() {
+	w.t.Helper()
+	w.engine = jobs.New(jobs.Config{
+		DB: w.db, Log: slog.New(slog.DiscardHandler), CA: w.ca, Eyes: w.dns, Zone: w.dns, FirstPoll: 10 * time.Millisecond, StuckAfter: 10 * time.Minute,
+		Issuer: tenants.Issuer{Name: "Test CA", Directory: "https://ca.test/dir", Limits: w.limits},
+	})
+	w.must(w.db.System().ClearLeases(w.ctx))
+	w.must(w.engine.Prepare(w.ctx))
+}
+
+func (w *world) must(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) register(name string) tenants.DomainID {
+	w.t.Helper()
+	id, err := w.scope.RegisterDomain(w.ctx, name, store.RegisterOptions{})
+	w.must(err)
+	return id
+}
+
+func (w *world) view(id tenants.DomainID) store.DomainView {
+	w.t.Helper()
+	v, err := w.scope.Domain(w.ctx, id)
+	w.must(err)
+	return v
+}
+
+// turn does everything that is due now.
+func (w *world) turn() {
+	w.t.Helper()
+	w.must(w.engine.Admit(w.ctx))
+	due, err := w.db.System().Claim(w.ctx, 500)
+	w.must(err)
+	for _, id := range due {
+		w.tend(id)
+	}
+}
+
+// tend survives a killed process: the next one starts on what was saved.
+func (w *world) tend(id tenants.DomainID) {
+	w.t.Helper()
+	defer func() {
+		switch r := recover().(type) {
+		case nil:
+		case killed:
+			w.kills++
+			w.start()
+		default:
+			panic(r)
+		}
+	}()
+	w.must(w.engine.Tend(w.ctx, id))
+}
+
+// until lets time pass in steps until done, or fails the test after limit.
+func (w *world) until(step, limit time.Duration, done func() bool) {
+	w.t.Helper()
+	for passed := time.Duration(0); passed <= limit; passed += step {
+		w.turn()
+		if done() {
+			return
+		}
+		time.Sleep(step)
+	}
+	w.t.Fatal("it did not happen within " + limit.String())
+}
+
+// status waits until the domain has the status.
+func (w *world) status(id tenants.DomainID, s tenants.Status) store.DomainView {
+	w.t.Helper()
+	var v store.DomainView
+	for range 1000 {
+		w.turn()
+		if v = w.view(id); v.Domain.Status == s {
+			return v
+		}
+		w.sleep(v)
+	}
+	w.t.Fatalf("status is %s, want %s; finding %+v; order %+v", v.Domain.Status, s, v.Domain.Finding, v.Order)
+	return v
+}
+
+// sleep lets time pass until the portal means to act on the domain again.
+func (w *world) sleep(v store.DomainView) {
+	time.Sleep(max(time.Until(v.Domain.Next), time.Second))
+}
+
+// settled checks what must hold after every story: one order at the CA for each version, nothing left in DNS.
+func (w *world) settled(id tenants.DomainID, versions int) {
+	w.t.Helper()
+	w.until(time.Second, time.Hour, func() bool { return len(w.dns.left()) == 0 })
+	v := w.view(id)
+	if len(v.Versions) != versions {
+		w.t.Errorf("%d versions, want %d", len(v.Versions), versions)
+	}
+	if n := len(w.ca.orders); n != versions {
+		w.t.Errorf("%d orders were placed for %d versions", n, versions)
+	}
+	for _, o := range w.ca.orders {
+		if o.status != acme.Valid {
+			w.t.Errorf("order %d is %s", o.id, o.status)
+		}
+	}
+}
+
+func names(n int) []string {
+	out := make([]string, n)
+	for i := range out {
+		out[i] = fmt.Sprintf("n%04d.shop-%d.example", i, i/40)
+	}
+	return out
+}
