@@ -1,0 +1,47 @@
+.DEFAULT_GOAL := help
+.PHONY: help run test setup check unit e2e bench generate build image
+.NOTPARALLEL:
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+TOOL    := go tool -modfile=tools.mod
+LDFLAGS := -s -w -X perennial/cmd/portal/app.Build=$(VERSION)
+# The race detector needs a C compiler. Without one the tests still run, except in CI.
+RACE     = $(if $(filter true,$(CI))$(shell command -v $$(go env CC)),-race)
+# The packages without test/, whose tests drive whole programs.
+UNITS    = $(shell go list ./... | grep -v '^perennial/test/')
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: ## start the whole world on this machine: portal, CA, DNS, OpenID Provider
+	go run ./cmd/devportal
+
+test: setup check unit e2e ## everything CI runs; with CI=true a skipped test fails
+
+setup: ## install what the tests need where that is possible, else say what is missing
+	@sh test/setup
+
+check: ## format, fresh generated code, go vet, staticcheck
+	@out=$$(gofmt -l .); test -z "$$out" || { echo "not formatted, run gofmt -w:"; echo "$$out"; exit 1; }
+	$(TOOL) templ generate -check
+	go vet ./...
+	$(TOOL) staticcheck ./...
+
+unit: ## tests of all packages under the race detector
+	go run ./test/gotest $(RACE) -timeout 15m $(UNITS)
+
+e2e: ## browser tests and tests of the real binary
+	go run ./test/gotest -timeout 15m ./test/...
+
+bench: ## measure speed and memory, print one table
+	go run ./test/bench
+
+generate: ## write generated code anew: templates, the manual of the settings
+	$(TOOL) templ generate
+	go test ./cmd/portal/app -run TestManual -update
+
+build: ## the product as one static binary in bin/
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/portal ./cmd/portal
+
+image: ## container image perennial:VERSION
+	docker build --build-arg VERSION=$(VERSION) -t perennial:$(VERSION) .
