@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -38,7 +39,7 @@ func (s *Site) fail(err error, c echo.Context) {
 		c.Response().Header().Set("Retry-After", "10")
 	}
 	if v.route.kind != page || c.Request().Method == http.MethodHead {
-		c.String(status, text+"\n")
+		c.String(status, cmp.Or(text, http.StatusText(status)+", "+v.requestID())+"\n")
 		return
 	}
 	if err := s.renderStatus(v, status, views.Error(s.errorPage(v, status, text))); err != nil {

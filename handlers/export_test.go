@@ -1,6 +1,11 @@
 package handlers
 
-import "perennial/tenants"
+import (
+	"net/http"
+	"net/netip"
+
+	"perennial/tenants"
+)
 
 // Line is a line of the route table, for the test that walks it.
 type Line struct {
@@ -17,6 +22,9 @@ func Lines() []Line {
 	}
 	return all
 }
+
+// Address is where a request came from, with these networks of reverse proxies.
+func Address(r *http.Request, trusted ...netip.Prefix) string { return addressOf(trusted)(r) }
 
 // Guarded is what a CSV cell becomes.
 func Guarded(cell string) string { return guarded(cell) }

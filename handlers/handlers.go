@@ -21,6 +21,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -73,6 +74,7 @@ func New(c Config) *Site {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
+	c.BaseURL = strings.TrimSuffix(c.BaseURL, "/")
 	s := &Site{Config: c, echo: echo.New()}
 	s.closing, s.close = context.WithCancel(context.Background())
 	s.echo.HTTPErrorHandler = s.fail

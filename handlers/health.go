@@ -67,7 +67,8 @@ func (s *Site) outages(ctx context.Context, waits int, needed time.Time) []views
 	var out []views.Outage
 	for _, h := range s.knownHealth(ctx) {
 		if !h.OK {
-			out = append(out, views.Outage{What: h.What, Name: s.nameOf(h.What), Since: h.Since, NextTry: h.NextTry, Waits: waits, Needed: needed})
+			out = append(out, views.Outage{What: h.What, Name: s.nameOf(h.What), Since: h.Since, NextTry: h.NextTry,
+				Waits: waits, Needed: needed})
 		}
 	}
 	return out

@@ -42,7 +42,8 @@ func (w *world) issued(t *testing.T, tenant tenants.Tenant, name string) (tenant
 	private, err := x509.ParsePKCS8PrivateKey(key.Reveal())
 	check(err)
 	version := w.sign(t, name, private.(crypto.Signer))
-	plan := tenants.Verdict{At: version.NotAfter.Add(-30 * 24 * time.Hour), NoLater: version.NotAfter.Add(-7 * 24 * time.Hour), Reason: tenants.LastThird, Text: "The last third of its lifetime begins then."}
+	plan := tenants.Verdict{At: version.NotAfter.Add(-30 * 24 * time.Hour),
+		NoLater: version.NotAfter.Add(-7 * 24 * time.Hour), Reason: tenants.LastThird, Text: "The last third of its lifetime begins then."}
 	made, err := system.Issue(t.Context(), order, version, plan)
 	check(err)
 	return id, made
@@ -55,8 +56,11 @@ func (w *world) sign(t *testing.T, name string, key crypto.Signer) tenants.Versi
 	if err != nil {
 		t.Fatal(err)
 	}
-	ca := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Test CA R1"}, NotBefore: w.Clock.Now().Add(-time.Hour), NotAfter: w.Clock.Now().AddDate(1, 0, 0), IsCA: true, BasicConstraintsValid: true}
-	leaf := &x509.Certificate{SerialNumber: big.NewInt(77), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name}, NotBefore: ca.NotBefore, NotAfter: w.Clock.Now().AddDate(0, 0, 90)}
+	ca := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Test CA R1"},
+		NotBefore: w.Clock.Now().Add(-time.Hour), NotAfter: w.Clock.Now().AddDate(1, 0,
+			0), IsCA: true, BasicConstraintsValid: true}
+	leaf := &x509.Certificate{SerialNumber: big.NewInt(77), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
+		NotBefore: ca.NotBefore, NotAfter: w.Clock.Now().AddDate(0, 0, 90)}
 	caDER, err := x509.CreateCertificate(rand.Reader, ca, ca, caKey.Public(), caKey)
 	if err != nil {
 		t.Fatal(err)
@@ -65,7 +69,9 @@ func (w *world) sign(t *testing.T, name string, key crypto.Signer) tenants.Versi
 	if err != nil {
 		t.Fatal(err)
 	}
-	chain := append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: leafDER}), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: caDER})...)
-	return tenants.Version{Names: []string{name}, Serial: hex.EncodeToString(leaf.SerialNumber.Bytes()), Issuer: "Test CA R1", NotBefore: leaf.NotBefore, NotAfter: leaf.NotAfter,
+	chain := append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: leafDER}),
+		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: caDER})...)
+	return tenants.Version{Names: []string{name}, Serial: hex.EncodeToString(leaf.SerialNumber.Bytes()),
+		Issuer: "Test CA R1", NotBefore: leaf.NotBefore, NotAfter: leaf.NotAfter,
 		KeyType: tenants.P256, SPKI: "00", Fingerprint: "11", Chain: string(chain)}
 }

@@ -21,7 +21,8 @@ func TestBackChannelLogout(t *testing.T) {
 		who  string
 		c    *http.Client
 		want int
-	}{{"ended", admin, http.StatusSeeOther}, {"the same person elsewhere", again, http.StatusOK}, {"somebody else", viewer, http.StatusOK}} {
+	}{{"ended", admin, http.StatusSeeOther}, {"the same person elsewhere", again, http.StatusOK}, {"somebody else", viewer,
+		http.StatusOK}} {
 		resp, err := c.c.Get(w.url + "/t/acme/domains")
 		if err != nil {
 			t.Fatal(err)

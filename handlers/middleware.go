@@ -114,7 +114,8 @@ func (s *Site) limitBody(next echo.HandlerFunc) echo.HandlerFunc {
 			io.CopyN(io.Discard, body, maxDrain)
 			return large
 		case err != nil:
-			return &tenants.Error{Kind: tenants.Invalid, Text: "This request could not be read. Go back and send it again.", Err: err}
+			return &tenants.Error{Kind: tenants.Invalid, Text: "This request could not be read. Go back and send it again.",
+				Err: err}
 		}
 		return next(c)
 	}

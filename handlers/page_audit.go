@@ -37,7 +37,8 @@ func (s *Site) audit(v *visit) error {
 	if err != nil {
 		return err
 	}
-	p := views.AuditPage{Page: s.page(v), Filter: views.AuditFilter(typed), Errors: wrong, Next: found.Next, Newer: filter.Cursor != "", Total: found.Total}
+	p := views.AuditPage{Page: s.page(v), Filter: views.AuditFilter(typed), Errors: wrong, Next: found.Next,
+		Newer: filter.Cursor != "", Total: found.Total}
 	for _, e := range found.Entries {
 		p.Entries = append(p.Entries, s.auditEntry(v, e, found.Tenants))
 	}
@@ -48,7 +49,8 @@ type typedFilter views.AuditFilter
 
 func auditFilter(v *visit) typedFilter {
 	q := v.Request().URL.Query()
-	return typedFilter{Who: q.Get("who"), What: q.Get("what"), Target: q.Get("target"), From: q.Get("from"), To: q.Get("to"), Result: q.Get("result")}
+	return typedFilter{Who: q.Get("who"), What: q.Get("what"), Target: q.Get("target"), From: q.Get("from"), To: q.Get("to"),
+		Result: q.Get("result")}
 }
 
 // read turns the typed filter into the store's and says what is wrong with its dates.

@@ -52,7 +52,8 @@ func (s *Site) domainPage(v *visit) (views.DomainPage, error) {
 	}
 	p := views.DomainPage{
 		Page: s.page(v), Domain: d.Domain, Certificate: d.Certificate, Issuer: d.Issuer, Current: d.Current, Versions: d.Versions,
-		Order: d.Order, Orders: d.Orders, Entries: d.Entries, Registered: d.Domain.Delegation.Base, Lifetime: s.Lifetime, Outages: s.outages(v.ctx(), waits(d), d.Certificate.Plan.NoLater),
+		Order: d.Order, Orders: d.Orders, Entries: d.Entries, Registered: d.Domain.Delegation.Base, Lifetime: s.Lifetime,
+		Outages: s.outages(v.ctx(), waits(d), d.Certificate.Plan.NoLater),
 	}
 	if name, err := tenants.ParseName(d.Domain.Name, s.Rules); err == nil {
 		p.Registered = name.Registered()

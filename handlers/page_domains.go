@@ -64,7 +64,8 @@ func domainFilter(v *visit) (store.DomainFilter, error) {
 	if week := v.QueryParam("week"); week != "" {
 		day, err := time.Parse(time.DateOnly, week)
 		if err != nil {
-			return f, tenants.Errorf(tenants.Invalid, "The week in this address is no date such as 2026-11-23. Go back to your domains and choose a column.")
+			return f, tenants.Errorf(tenants.Invalid,
+				"The week in this address is no date such as 2026-11-23. Go back to your domains and choose a column.")
 		}
 		f.Week = day.AddDate(0, 0, -(int(day.Weekday())+6)%7) // its Monday
 	}
@@ -100,7 +101,8 @@ func (s *Site) addForm(v *visit) error {
 }
 
 func (s *Site) renderAdd(v *visit, status int, fields []views.NameField, problem string) error {
-	return s.renderStatus(v, status, views.AddDomains(views.AddDomainsPage{Page: s.page(v), Names: fields, Error: problem, IssuerName: s.IssuerName}))
+	return s.renderStatus(v, status, views.AddDomains(views.AddDomainsPage{Page: s.page(v), Names: fields, Error: problem,
+		IssuerName: s.IssuerName}))
 }
 
 // typedNames is what the fields name1 … name5 hold, without the empty ones.

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"perennial/store"
 	"perennial/tenants"
 	"perennial/views"
 )
@@ -50,15 +49,16 @@ func (s *Site) version(v *visit) (tenants.Version, error) {
 	if err != nil {
 		return tenants.Version{}, err
 	}
-	return versionIn(d, v.Param("version"))
+	return versionIn(d.Versions, v.Param("version"))
 }
 
-func versionIn(d store.DomainView, typed string) (tenants.Version, error) {
-	i := slices.IndexFunc(d.Versions, func(one tenants.Version) bool { return string(one.ID) == typed })
+func versionIn(all []tenants.Version, typed string) (tenants.Version, error) {
+	i := slices.IndexFunc(all, func(one tenants.Version) bool { return string(one.ID) == typed })
 	if i < 0 {
-		return tenants.Version{}, tenants.Errorf(tenants.NotFound, "There is no such version here. Go back to the certificate and choose again.")
+		return tenants.Version{}, tenants.Errorf(tenants.NotFound,
+			"There is no such version here. Go back to the certificate and choose again.")
 	}
-	return d.Versions[i], nil
+	return all[i], nil
 }
 
 func blocksOf(chain string) []*pem.Block {
@@ -87,11 +87,11 @@ func (s *Site) confirmKey(v *visit) error {
 	if err != nil {
 		return err
 	}
-	i := slices.IndexFunc(p.Versions, func(one tenants.Version) bool { return string(one.ID) == v.Param("version") })
-	if i < 0 {
-		return notHere()
+	version, err := versionIn(p.Versions, v.Param("version"))
+	if err != nil {
+		return err
 	}
-	return s.render(v, views.ConfirmKey(views.ConfirmPage{DomainPage: p, Version: p.Versions[i]}))
+	return s.render(v, views.ConfirmKey(views.ConfirmPage{DomainPage: p, Version: version}))
 }
 
 // key hands a private key out. It is a POST, so that no link, prefetch or history entry can ask for it.

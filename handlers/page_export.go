@@ -85,9 +85,11 @@ func (s *Site) domainsCSV(v *visit) error {
 		return err
 	}
 	filter.Cursor, filter.Limit = "", 200
-	t := &table{v: v, name: v.tenant.Slug + "-domains.csv", head: []string{"name", "status", "since", "authority", "valid_from", "expires", "renews", "cause"}}
+	t := &table{v: v, name: v.tenant.Slug + "-domains.csv", head: []string{"name", "status", "since", "authority",
+		"valid_from", "expires", "renews", "cause"}}
 	return t.end(s.eachDomain(v, filter, func(d store.DomainRow) error {
-		return t.row(d.Name, string(d.Status), stamp(d.Since), d.Issuer, stamp(d.NotBefore), stamp(d.NotAfter), stamp(d.RenewAt), string(d.Finding.Code))
+		return t.row(d.Name, string(d.Status), stamp(d.Since), d.Issuer, stamp(d.NotBefore), stamp(d.NotAfter),
+			stamp(d.RenewAt), string(d.Finding.Code))
 	}))
 }
 
@@ -131,10 +133,12 @@ func (s *Site) auditCSV(v *visit) error {
 	if err != nil {
 		return err
 	}
-	t := &table{v: v, name: v.exportName("csv"), head: []string{"number", "time", "tenant", "actor_kind", "actor", "role", "action", "outcome",
+	t := &table{v: v, name: v.exportName("csv"), head: []string{"number", "time", "tenant", "actor_kind", "actor", "role",
+		"action", "outcome",
 		"object", "subject", "text", "changes", "address", "request"}}
 	return t.end(s.log(v).ExportEntries(v.ctx(), filter, func(e tenants.Entry) error {
-		return t.row(strconv.FormatInt(e.Number, 10), stamp(e.At), string(e.Tenant), string(e.Actor.Kind), e.Actor.Name, e.Actor.RoleName(), string(e.Action),
+		return t.row(strconv.FormatInt(e.Number, 10), stamp(e.At), string(e.Tenant), string(e.Actor.Kind), e.Actor.Name,
+			e.Actor.RoleName(), string(e.Action),
 			string(e.Outcome), e.Object, e.Subject, e.Text, changesText(e.Changes), e.Actor.Address, e.Actor.RequestID)
 	}))
 }
@@ -183,9 +187,11 @@ type lineChange struct {
 }
 
 func lineOf(e tenants.Entry) line {
-	l := line{ID: e.ID, Number: e.Number, Time: e.At.UTC(), Tenant: e.Tenant, Action: e.Action, Outcome: e.Outcome, Object: e.Object, Subject: e.Subject,
+	l := line{ID: e.ID, Number: e.Number, Time: e.At.UTC(), Tenant: e.Tenant, Action: e.Action, Outcome: e.Outcome,
+		Object: e.Object, Subject: e.Subject,
 		Text: e.Text, Address: e.Actor.Address, Request: e.Actor.RequestID,
-		Actor: lineActor{Kind: e.Actor.Kind, Name: e.Actor.Name, Issuer: e.Actor.Issuer, Subject: e.Actor.Subject, Role: e.Actor.Role, Platform: e.Actor.Platform}}
+		Actor: lineActor{Kind: e.Actor.Kind, Name: e.Actor.Name, Issuer: e.Actor.Issuer, Subject: e.Actor.Subject,
+			Role: e.Actor.Role, Platform: e.Actor.Platform}}
 	for _, c := range e.Changes {
 		l.Changes = append(l.Changes, lineChange(c))
 	}

@@ -23,7 +23,8 @@ func (s *Site) renewals(v *visit) error {
 		return err
 	}
 	return s.render(v, views.Renewals(views.RenewalsPage{
-		Page: s.page(v), Days: days, Load: rows(r.Days, dayLoad), Total: r.Total, Next: rows(r.Next, planned), Budget: rows(r.Budget, budget),
+		Page: s.page(v), Days: days, Load: rows(r.Days, dayLoad), Total: r.Total, Next: rows(r.Next,
+			planned), Budget: rows(r.Budget, budget),
 		IssuerName: s.issuerOf(r.Budget), Outages: s.outages(v.ctx(), counts.ByStatus[tenants.Renewing], firstLine(r.Next)),
 	}))
 }

@@ -108,7 +108,8 @@ func (s *Site) home(v *visit) error {
 	case v.actor.Platform != "":
 		return v.goTo(views.TenantsPath)
 	}
-	return tenants.Errorf(tenants.Denied, "You belong to no tenant any more. Ask whoever manages your account to put you into a group of your team, then sign out and in again.")
+	return tenants.Errorf(tenants.Denied,
+		"You belong to no tenant any more. Ask whoever manages your account to put you into a group of your team, then sign out and in again.")
 }
 
 func (s *Site) tenantHome(v *visit) error { return v.goTo(views.DomainsURL(v.tenant.Slug)) }

@@ -3,7 +3,6 @@ package handlers
 import (
 	"errors"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -14,14 +13,17 @@ import (
 
 // tenants is the operator's list.
 func (s *Site) tenants(v *visit) error {
-	f := store.TenantFilter{Query: v.QueryParam("q"), Trouble: v.QueryParam("trouble") == "1", Cursor: v.QueryParam("cursor"), Limit: pageRows}
+	f := store.TenantFilter{Query: v.QueryParam("q"), Trouble: v.QueryParam("trouble") == "1",
+		Cursor: v.QueryParam("cursor"), Limit: pageRows}
 	list, err := s.DB.Platform(v.actor).Tenants(v.ctx(), f)
 	if err != nil {
 		return err
 	}
-	p := views.TenantsPage{Page: s.page(v), Query: f.Query, Trouble: f.Trouble, Total: list.All, WithTrouble: list.Trouble, Matches: list.Total, Next: list.Next, Prev: list.Prev}
+	p := views.TenantsPage{Page: s.page(v), Query: f.Query, Trouble: f.Trouble, Total: list.All, WithTrouble: list.Trouble,
+		Matches: list.Total, Next: list.Next, Prev: list.Prev}
 	for _, r := range list.Rows {
-		p.Rows = append(p.Rows, views.TenantRow{ID: r.Tenant.ID, Name: r.Tenant.Name, Slug: r.Tenant.Slug, Domains: r.Domains, Failing: r.Failing, NextExpiry: r.NextExpiry})
+		p.Rows = append(p.Rows, views.TenantRow{ID: r.Tenant.ID, Name: r.Tenant.Name, Slug: r.Tenant.Slug,
+			Domains: r.Domains, Failing: r.Failing, NextExpiry: r.NextExpiry})
 	}
 	return s.render(v, views.Tenants(p))
 }
@@ -47,13 +49,15 @@ func (s *Site) tenant(v *visit) error {
 func (s *Site) storedTenant(v *visit) (views.TenantEditPage, error) {
 	id, ok := tenants.ParseID[tenants.TenantID](v.Param("id"))
 	if !ok {
-		return views.TenantEditPage{}, tenants.Errorf(tenants.NotFound, "There is no such tenant. Go back to the list and choose again.")
+		return views.TenantEditPage{}, tenants.Errorf(tenants.NotFound,
+			"There is no such tenant. Go back to the list and choose again.")
 	}
 	t, err := s.DB.Platform(v.actor).Tenant(v.ctx(), id)
 	if err != nil {
 		return views.TenantEditPage{}, err
 	}
-	p := views.TenantEditPage{ID: t.Tenant.ID, Saved: t.Tenant.Name, Name: t.Tenant.Name, Slug: t.Tenant.Slug, ByStatus: t.Counts, NextExpiry: t.NextExpiry, LastSignIn: t.LastSignIn, People: t.People}
+	p := views.TenantEditPage{ID: t.Tenant.ID, Saved: t.Tenant.Name, Name: t.Tenant.Name, Slug: t.Tenant.Slug,
+		ByStatus: t.Counts, NextExpiry: t.NextExpiry, LastSignIn: t.LastSignIn, People: t.People}
 	for _, g := range t.Groups {
 		p.Groups = append(p.Groups, views.GroupField{Claim: g.Claim, Role: g.Role, Saved: true, People: g.People})
 	}
@@ -123,7 +127,8 @@ func typed(v *visit, p *views.TenantEditPage) (again bool) {
 }
 
 func groupField(v *visit, i int, known []views.GroupField) views.GroupField {
-	f := views.GroupField{Claim: strings.TrimSpace(v.FormValue("group" + strconv.Itoa(i))), Role: tenants.Role(v.FormValue("role" + strconv.Itoa(i)))}
+	f := views.GroupField{Claim: strings.TrimSpace(v.FormValue("group" + strconv.Itoa(i))),
+		Role: tenants.Role(v.FormValue("role" + strconv.Itoa(i)))}
 	for _, k := range known {
 		if k.Claim == f.Claim {
 			f.Saved, f.People = true, k.People
@@ -140,7 +145,7 @@ func input(p views.TenantEditPage) store.TenantInput {
 	for len(rows) > 0 && rows[len(rows)-1].Claim == "" {
 		rows = rows[:len(rows)-1]
 	}
-	for _, g := range slices.Clone(rows) {
+	for _, g := range rows {
 		in.Groups = append(in.Groups, store.GroupInput{Claim: g.Claim, Role: g.Role})
 	}
 	return in

@@ -60,7 +60,8 @@ func compareGolden(t *testing.T, file, got string) {
 // sample is the values for the parameters of paths: things of tenant acme.
 func (w *world) sample(t *testing.T) *strings.Replacer {
 	domain, version := w.issued(t, w.Acme, "shop.acme.example")
-	return strings.NewReplacer(":slug", "acme", ":id", string(domain), ":version", string(version), ":number", "1", "*", "nothing")
+	return strings.NewReplacer(":slug", "acme", ":id", string(domain), ":version", string(version), ":number", "1", "*",
+		"nothing")
 }
 
 // cell is the status, with the sign-in page apart from other redirects.
@@ -118,7 +119,8 @@ func (w *world) quickSession(t *testing.T, actor string) *http.Client {
 }
 
 func TestCSVCellsAreNoFormulas(t *testing.T) {
-	for cell, want := range map[string]string{"=1+1": "'=1+1", "+49": "'+49", "-2": "'-2", "@SUM(A1)": "'@SUM(A1)", "\tx": "'\tx", "\rx": "'\rx",
+	for cell, want := range map[string]string{"=1+1": "'=1+1", "+49": "'+49", "-2": "'-2", "@SUM(A1)": "'@SUM(A1)",
+		"\tx": "'\tx", "\rx": "'\rx",
 		"shop.acme.example": "shop.acme.example", "": "", "*.acme.example": "*.acme.example"} {
 		if got := handlers.Guarded(cell); got != want {
 			t.Errorf("%q becomes %q, want %q", cell, got, want)

@@ -88,7 +88,8 @@ func (p *player) summary() string {
 	if p.answer == nil {
 		return "none"
 	}
-	return fmt.Sprintf("%s %s: %s, location %q", p.answer.Request.Method, p.answer.Request.URL, p.answer.Status, p.answer.Header.Get("Location"))
+	return fmt.Sprintf("%s %s: %s, location %q", p.answer.Request.Method, p.answer.Request.URL, p.answer.Status,
+		p.answer.Header.Get("Location"))
 }
 
 func (p *player) expand(line string) string {

@@ -75,12 +75,14 @@ func serve(t *testing.T, db *storetest.World) *world {
 	w := &world{World: db, server: server, url: "http://" + server.Listener.Addr().String()}
 	w.startProvider(t)
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError}))
-	signIn, err := auth.New(auth.Config{DB: w.DB, BaseURL: w.url, Issuer: w.idp.Issuer, ClientID: w.idp.ClientID, ClientSecret: tenants.NewSecret([]byte(w.idp.ClientSecret)),
+	signIn, err := auth.New(auth.Config{DB: w.DB, BaseURL: w.url, Issuer: w.idp.Issuer, ClientID: w.idp.ClientID,
+		ClientSecret:   tenants.NewSecret([]byte(w.idp.ClientSecret)),
 		OperatorGroups: []string{"portal-operators"}, AuditorGroups: []string{"portal-auditors"}, Log: log, Now: w.Clock.Now, Client: &http.Client{Transport: w}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	site := handlers.New(handlers.Config{DB: w.DB, Auth: signIn, BaseURL: w.url, Version: "test", IssuerName: "Test CA", Zone: storetest.Zone,
+	site := handlers.New(handlers.Config{DB: w.DB, Auth: signIn, BaseURL: w.url, Version: "test", IssuerName: "Test CA",
+		Zone:  storetest.Zone,
 		Rules: tenants.NameRules{AllowSpecialUse: true}, Log: log, Now: w.Clock.Now})
 	server.Config = site.Server()
 	server.Start()
@@ -130,7 +132,8 @@ func (w *world) signIn(t *testing.T, person string) *http.Client {
 // session signs a person in past the provider, for tests that need many people quickly.
 func (w *world) session(t *testing.T, person devidp.Person, role tenants.PlatformRole) *http.Client {
 	t.Helper()
-	token, _, err := w.DB.System().SignIn(t.Context(), store.Identity{Issuer: w.idp.Issuer, Subject: person.Email, Email: person.Email, Name: person.Name,
+	token, _, err := w.DB.System().SignIn(t.Context(), store.Identity{Issuer: w.idp.Issuer, Subject: person.Email,
+		Email: person.Email, Name: person.Name,
 		Groups: person.Groups, Platform: role})
 	if err != nil {
 		t.Fatal(err)

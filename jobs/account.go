@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"fmt"
+	"time"
 
 	"perennial/jobs/acme"
 	"perennial/tenants"
@@ -65,6 +66,22 @@ func (e *Engine) register(ctx context.Context) error {
 	}
 	e.account = &acme.Account{Key: key, URL: url}
 	return nil
+}
+
+// accountFault is when to try again after the CA refused our account. One that it does not know, as after a restore
+// on its side, is registered again with the same key; anything else only the operator can mend.
+func (e *Engine) accountFault(ctx context.Context, p *acme.Problem) time.Time {
+	if p.Kind() != "accountDoesNotExist" {
+		return time.Now().Add(parked)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.account, e.issuer.Account = nil, ""
+	if err := e.register(ctx); err != nil {
+		e.Log.Error("registering the account again failed", "error", err)
+		return time.Now().Add(parked)
+	}
+	return time.Now()
 }
 
 // accountKey loads the account's key, making it first if there is none. Two processes that start together may

@@ -45,6 +45,17 @@ func (i *issuance) spend(ctx context.Context) (*rest, error) {
 	return &rest{at: at, finding: f}, nil
 }
 
+// charge spends for an order that was placed as a free renewal, which the CA then took for an ordinary one. It is too
+// late to wait, but the bucket must know.
+func (i *issuance) charge(ctx context.Context, o acme.Order) error {
+	if !i.free() || o.Replaces != "" {
+		return nil
+	}
+	i.order.Replaces = ""
+	_, _, _, err := i.sys.Spend(ctx, i.facts.Issuer.ID, i.id, i.charges())
+	return err
+}
+
 // refund gives the tokens back: the CA never heard of the order.
 func (i *issuance) refund(ctx context.Context) {
 	if i.free() {

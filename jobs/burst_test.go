@@ -15,7 +15,7 @@ import (
 func TestRenewalBurst(t *testing.T) {
 	count := 2000
 	if testing.Short() {
-		count = 400
+		count = 330
 	}
 	limit := tenants.Limit{Count: 300, Per: 3 * time.Hour}
 	inWorld(t, func(w *world) {

@@ -202,7 +202,7 @@ func (ca *fakeCA) Authorization(_ context.Context, _ acme.Account, url string) (
 		if o.status == acme.Pending || o.status == acme.Invalid {
 			status = o.status
 		}
-		out = acme.Authorization{URL: url, Status: status, Name: o.names[0],
+		out = acme.Authorization{URL: url, Status: status, Name: strings.TrimPrefix(o.names[0], "*."), Wildcard: strings.HasPrefix(o.names[0], "*."),
 			Challenge: acme.DNS01{URL: url + "/dns", Status: acme.Pending, Value: o.value()}}
 		return nil
 	})
@@ -320,7 +320,7 @@ func (o *fakeOrder) value() string { return fmt.Sprintf("proof-%d", o.id) }
 
 func (o *fakeOrder) view() acme.Order {
 	url := fmt.Sprintf("https://ca.test/o/%d", o.id)
-	v := acme.Order{URL: url, Status: o.status, Finalize: url + "/finalize", Authorizations: []string{url + "/authz"},
+	v := acme.Order{URL: url, Replaces: o.replaces, Status: o.status, Finalize: url + "/finalize", Authorizations: []string{url + "/authz"},
 		Expires: time.Now().Add(7 * 24 * time.Hour)}
 	if o.status == acme.Valid {
 		v.Certificate = url + "/cert"

@@ -62,7 +62,7 @@ func (i *issuance) problem(ctx context.Context, err error) (*rest, error) {
 		i.unheard(ctx, p)
 		return i.again(ctx, i.explain(p), retryAt(p))
 	case tenants.CAAccount:
-		return i.again(ctx, i.explain(p), time.Now().Add(parked))
+		return i.again(ctx, i.explain(p), i.accountFault(ctx, p))
 	}
 	return i.fail(ctx, i.explain(p))
 }
@@ -96,11 +96,11 @@ func (t *turn) caFault(ctx context.Context, err error) (*rest, error) {
 		return nil, err
 	}
 	t.unheard(ctx, p)
-	pause := time.Now().Add(tenants.Retry(4, string(t.id)))
+	at := time.Now().Add(tenants.Retry(4, string(t.id)))
 	if p.Code == tenants.CAAccount {
-		pause = time.Now().Add(parked)
+		at = t.accountFault(ctx, p)
 	}
-	return &rest{at: later(retryAt(p), pause), finding: t.explain(p)}, nil
+	return &rest{at: later(retryAt(p), at), finding: t.explain(p)}, nil
 }
 
 // zoneFault is a failure of our own delegation zone. The customer can do nothing about it.

@@ -2,6 +2,8 @@ package jobs
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"time"
 
 	"perennial/jobs/acme"
@@ -13,7 +15,8 @@ type issuance struct {
 	*turn
 	order   tenants.Order
 	account acme.Account
-	resumed bool // the state was loaded, not reached just now: the effect that follows may have happened already
+	resumed bool          // the state was loaded, not reached just now: the effect that follows may have happened already
+	hint    time.Duration // the CA's last Retry-After, zero for none
 }
 
 // advance takes the open order as far as it goes.
@@ -93,6 +96,9 @@ func (i *issuance) place(ctx context.Context) (*rest, error) {
 func (i *issuance) placed(ctx context.Context, o acme.Order) (*rest, error) {
 	i.heard(ctx)
 	i.order.URL, i.order.FinalizeURL, i.order.Expires = o.URL, o.Finalize, o.Expires
+	if err := i.charge(ctx, o); err != nil {
+		return nil, err
+	}
 	i.order.Challenges = nil
 	for _, url := range o.Authorizations {
 		i.order.Challenges = append(i.order.Challenges, tenants.Challenge{Order: i.order.ID, Authz: url})
@@ -129,6 +135,9 @@ func (i *issuance) readChallenges(ctx context.Context) (*rest, error) {
 		if err != nil {
 			return i.problem(ctx, err)
 		}
+		if !i.ordered(a) {
+			return i.fail(ctx, i.finding(tenants.CABroken, "authorization for "+a.Name+", which was not ordered"))
+		}
 		switch a.Status {
 		case acme.Valid:
 			c.Valid = time.Now()
@@ -140,6 +149,13 @@ func (i *issuance) readChallenges(ctx context.Context) (*rest, error) {
 		}
 	}
 	return nil, i.reach(ctx, tenants.Proving)
+}
+
+// ordered reports whether the authorization is for a name of ours: what proves another name is not for our zone.
+func (i *issuance) ordered(a acme.Authorization) bool {
+	return slices.ContainsFunc(i.order.Names, func(name string) bool {
+		return strings.TrimPrefix(name, "*.") == a.Name && strings.HasPrefix(name, "*.") == a.Wildcard
+	})
 }
 
 // prove writes the TXT values, waits until every authoritative server of our zone shows them, tells the CA, and
@@ -192,6 +208,7 @@ func (i *issuance) answer(ctx context.Context, c *tenants.Challenge) (*rest, err
 // would count a failure against the name.
 func (i *issuance) propagated(ctx context.Context, c *tenants.Challenge) (*rest, error) {
 	seen, asked, err := 0, 0, error(nil)
+	i.hint = 0
 	ok, stopped := i.poll(ctx, 0, 25*time.Millisecond, func() bool {
 		seen, asked, err = i.Eyes.Visible(ctx, c.Record, c.Value)
 		return err == nil && asked > 0 && seen == asked
@@ -237,6 +254,7 @@ func (i *issuance) validated(ctx context.Context, c *tenants.Challenge, resumed 
 	if err != nil {
 		return i.problem(ctx, err)
 	}
+	i.hint = a.RetryAfter
 	switch a.Status {
 	case acme.Valid:
 		c.Valid = time.Now()
@@ -338,6 +356,7 @@ func (i *issuance) awaitResult(ctx context.Context) (*rest, error) {
 	var err error
 	done, stopped := i.poll(ctx, i.FirstPoll, 2*i.FirstPoll, func() bool {
 		o, err = i.CA.Order(ctx, i.account, i.order.URL)
+		i.hint = o.RetryAfter
 		return err != nil || o.Status == acme.Invalid || o.Certificate != ""
 	})
 	switch {
@@ -374,12 +393,13 @@ func (i *issuance) processing(ctx context.Context, since time.Time) (*rest, erro
 	if err := i.save(ctx); err != nil {
 		return nil, err
 	}
-	return &rest{at: time.Now().Add(tenants.Retry(i.order.Attempts+2, string(i.order.ID)))}, nil
+	return &rest{at: time.Now().Add(max(i.hint, tenants.Retry(i.order.Attempts+2, string(i.order.ID))))}, nil
 }
 
-// poll calls ready after first, then after pause, then after twice that and so on, within the engine's patience.
-func (e *Engine) poll(ctx context.Context, first, pause time.Duration, ready func() bool) (ok bool, err error) {
-	wait, left := first, e.Patience
+// poll calls ready after first, then after pause, then after twice that and so on, but no sooner than the CA asked
+// for, within the engine's patience.
+func (i *issuance) poll(ctx context.Context, first, pause time.Duration, ready func() bool) (ok bool, err error) {
+	wait, left := first, i.Patience
 	for wait <= left {
 		if err := sleep(ctx, wait); err != nil {
 			return false, err
@@ -388,7 +408,7 @@ func (e *Engine) poll(ctx context.Context, first, pause time.Duration, ready fun
 			return true, ctx.Err()
 		}
 		left -= wait
-		wait, pause = pause, 2*pause
+		wait, pause = max(pause, i.hint), 2*pause
 	}
 	return false, ctx.Err()
 }

@@ -8,8 +8,13 @@ import (
 	"perennial/tenants"
 )
 
-// A 90-day certificate lives for two years on its own, with one CA outage of five days, without a gap in validity.
+// A 90-day certificate lives for two years on its own, with one CA outage of five days, without a gap in validity. In
+// short mode, which the race detector runs in, it is half a year.
 func TestTwoYears(t *testing.T) {
+	days := 2 * 365
+	if testing.Short() {
+		days /= 4
+	}
 	for name, ari := range map[string]func(*x509.Certificate) (time.Time, time.Time){
 		"without ARI": nil,
 		"with ARI": func(leaf *x509.Certificate) (time.Time, time.Time) {
@@ -26,7 +31,7 @@ func TestTwoYears(t *testing.T) {
 				outage := w.view(id).Certificate.Plan.At.Add(-24 * time.Hour)
 				w.ca.down = func() bool { return time.Now().After(outage) && time.Now().Before(outage.Add(5*24*time.Hour)) }
 				var last tenants.Version
-				for time.Since(start) < 2*365*24*time.Hour {
+				for time.Since(start) < time.Duration(days)*24*time.Hour {
 					w.turn()
 					v := w.view(id)
 					if v.Current.ID != last.ID && last.ID != "" && last.NotAfter.Before(v.Current.NotBefore) {
@@ -35,10 +40,10 @@ func TestTwoYears(t *testing.T) {
 					if last = *v.Current; time.Now().After(last.NotAfter) {
 						t.Fatalf("expired at %v: %s %+v", last.NotAfter, v.Domain.Status, v.Domain.Finding)
 					}
-					w.sleep(v)
+					time.Sleep(max(time.Until(v.Domain.Next), 6*time.Hour))
 				}
-				if n := last.Number; n < 10 || n > 16 {
-					t.Errorf("%d versions in two years", n)
+				if n, least := last.Number, days/75; n < least || n > least*2 {
+					t.Errorf("%d versions in %d days", n, days)
 				}
 				w.settled(id, last.Number)
 			})

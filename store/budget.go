@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,35 +25,36 @@ func (s *System) AwaitBudget(ctx context.Context, id tenants.DomainID, owner str
 	})
 }
 
-const waitingSQL = `
-select d.id, d.turn from domains d where d.awaiting_budget = $1 and d.awaiting_budget <> ''
-order by d.lane, d.not_after, d.id limit $2`
+const admitSQL = `
+update domains set awaiting_budget = '', admitted_budget = $1, next_action_at = $2
+where id in (select d.id from domains d where d.awaiting_budget = $1 and d.awaiting_budget <> ''
+	order by d.lane, d.not_after, d.id limit $3%s)
+returning id, turn, lane, not_after`
 
-const admitSQL = `update domains set awaiting_budget = '', next_action_at = $2 where id = $1`
+const admittedSQL = `select count(*) from domains d where d.admitted_budget = $1 and d.admitted_budget <> ''`
 
-// Admit wakes the n domains of an issuer's waiting room whose turn it is: the most urgent lane first, in it the
-// earliest expiry. It returns how many it woke.
-func (s *System) Admit(ctx context.Context, id tenants.IssuerID, n int) (woken int, err error) {
-	if n <= 0 {
-		return 0, nil
-	}
+// admitted counts the domains that were let out of an issuer's waiting room and did not spend yet.
+func (q query) admitted(id tenants.IssuerID) (n int, err error) {
+	return n, q.one(admittedSQL, []any{id}, &n)
+}
+
+// Admit lets domains out of an issuer's waiting room, the most urgent lane first and in it the earliest expiry, until
+// as many as there are tokens are out that did not spend yet. It returns how many it woke.
+func (s *System) Admit(ctx context.Context, id tenants.IssuerID, tokens int) (woken int, err error) {
 	err = s.db.housekeep(ctx, func(t *tx) error {
-		woken = 0
-		waiting, err := collect(t.query, func(r rows) (d dueRow, err error) {
-			return d, r.Scan(&d.id, &d.turn)
-		}, waitingSQL+t.db.engine.skip, id, n)
+		out, err := t.admitted(id)
+		if err != nil || tokens <= out {
+			return cmp.Or(err, errUnchanged)
+		}
+		woke, err := collect(t.query, scanDue, fmt.Sprintf(admitSQL, t.db.engine.skipD()), id, us(t.now), tokens-out)
 		if err != nil {
 			return err
 		}
-		if len(waiting) == 0 {
+		if woken = len(woke); woken == 0 {
 			return errUnchanged
 		}
-		for _, d := range waiting {
-			if _, err := t.exec(admitSQL, d.id, us(t.now)); err != nil {
-				return err
-			}
+		for _, d := range woke {
 			t.wakes[d.id] = d.turn
-			woken++
 		}
 		return nil
 	})

@@ -101,7 +101,7 @@ func connectPostgres(ctx context.Context, dsn string) (*engine, error) {
 	}
 	return &engine{
 		name: "postgres", pool: pool, read: pgConn{pool},
-		lock: " for update", skip: " for update skip locked",
+		lock: " for update",
 		begin: func(ctx context.Context) (transaction, error) {
 			tx, err := pool.BeginTx(ctx, pgx.TxOptions{})
 			if err != nil {

@@ -23,7 +23,8 @@ type domainRow struct {
 	orderState             tenants.OrderState
 	failures               int
 	failedAt               time.Time
-	awaiting               tenants.IssuerID
+	awaiting               tenants.IssuerID // whose waiting room it is in
+	admitted               tenants.IssuerID // whose waiting room let it out
 	next, nudged           time.Time
 	turn                   int64
 	working                bool
@@ -75,7 +76,7 @@ const domainColumns = `
 d.id, d.tenant_id, d.delegation_id, d.issuer_id, d.name, d.registered, d.status, d.finding, d.dns_check, d.proved_at,
 d.reserved_at, d.since_at, d.created_at, d.created_by, d.releasing_at, d.released_at, d.look_asked_at, d.has_version, d.not_before,
 d.not_after, d.renew_at, d.window_start, d.window_end, d.no_later, d.free, d.order_state, d.failures, d.failed_at,
-d.awaiting_budget, d.next_action_at, d.nudged_at, d.turn, d.working, d.lease_owner, d.lease_until,
+d.awaiting_budget, d.admitted_budget, d.next_action_at, d.nudged_at, d.turn, d.working, d.lease_owner, d.lease_until,
 g.base, g.label, g.zone`
 
 const (
@@ -111,7 +112,7 @@ func (q query) domainRow(now time.Time, text string, args ...any) (*domainRow, e
 	err := q.one(text, args, &d.ID, &d.Tenant, &g.ID, &d.issuer, &d.Name, &d.registered, &d.Status, doc(&d.Finding),
 		doc(&check), at(&d.Proved), at(&d.Reserved), at(&d.Since), at(&d.Created), &d.CreatedBy, at(&d.releasing),
 		at(&d.Released), at(&d.lookAsked), flag{&d.hasVersion}, at(&d.notBefore), at(&d.notAfter), at(&d.renewAt), at(&d.windowStart),
-		at(&d.windowEnd), at(&d.noLater), flag{&d.free}, &d.orderState, &d.failures, at(&d.failedAt), &d.awaiting,
+		at(&d.windowEnd), at(&d.noLater), flag{&d.free}, &d.orderState, &d.failures, at(&d.failedAt), &d.awaiting, &d.admitted,
 		at(&d.next), at(&d.nudged), &d.turn, flag{&d.working}, &d.leaseOwner, at(&d.leaseUntil),
 		&g.Base, &g.Label, &g.Zone)
 	if err != nil {
@@ -135,7 +136,7 @@ update domains set status = $3, finding = $4, dns_check = $5, proved_at = $6, re
 	releasing_at = $9, released_at = $10, sort_at = $11, has_version = $12, not_before = $13, not_after = $14,
 	renew_at = $15, window_start = $16, window_end = $17, no_later = $18, free = $19, order_state = $20, failures = $21,
 	failed_at = $22, lane = $23, awaiting_budget = $24, next_action_at = $25, nudged_at = $26, turn = $27, working = $28,
-	lease_owner = $29, lease_until = $30, look_asked_at = $31
+	lease_owner = $29, lease_until = $30, look_asked_at = $31, admitted_budget = $32
 where tenant_id = $1 and id = $2`
 
 // saveDomain writes a row that was loaded under lock in the same transaction. It is the only way that a domain's
@@ -145,7 +146,7 @@ func (t *tx) saveDomain(d *domainRow) error {
 		us(d.Reserved), us(d.Since), us(d.releasing), us(d.Released), us(d.sortAt()), bit(d.hasVersion), us(d.notBefore),
 		us(d.notAfter), us(d.renewAt), us(d.windowStart), us(d.windowEnd), us(d.noLater), bit(d.free), d.orderState,
 		d.failures, us(d.failedAt), d.lane(), d.awaiting, us(d.next), us(d.nudged), d.turn, bit(d.working),
-		d.leaseOwner, us(d.leaseUntil), us(d.lookAsked))
+		d.leaseOwner, us(d.leaseUntil), us(d.lookAsked), d.admitted)
 	t.count(d)
 	t.touch(d.Tenant, d.ID)
 	return err

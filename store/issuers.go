@@ -33,12 +33,13 @@ func (s *System) Issuer(ctx context.Context, directory string) (tenants.Issuer, 
 const saveIssuerSQL = `
 insert into issuers (id, name, directory, profile, account, caa, limits, free_ari, created_at)
 values ($1, $2, $3, $4, '', $5, $6, $7, $8)
-on conflict (directory) do update set name = excluded.name, profile = excluded.profile, caa = excluded.caa,
+on conflict (directory) do update set name = excluded.name, profile = excluded.profile, 
+	caa = case excluded.caa when 'null' then issuers.caa else excluded.caa end,
 	limits = excluded.limits, free_ari = excluded.free_ari
 returning id`
 
 // SaveIssuer writes what is configured or was read of a directory, which identifies the issuer: name, profile, CAA
-// identities and limits. The account stays as it is. It returns the issuer as it is stored, whatever i.ID says.
+// identities and limits. The account stays as it is, and so do the CAA identities when i.CAA is nil. It returns the issuer as it is stored, whatever i.ID says.
 func (s *System) SaveIssuer(ctx context.Context, i tenants.Issuer) (saved tenants.Issuer, err error) {
 	err = s.db.housekeep(ctx, func(t *tx) error {
 		id, err := t.saveIssuer(i)

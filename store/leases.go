@@ -1,8 +1,10 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"perennial/tenants"
@@ -12,19 +14,16 @@ import (
 // this is cheap; without a bound, a million due rows would be sorted for a hundred.
 const candidates = 2000
 
-const (
-	// The inner select walks the due in the order of their due time within the index alone.
-	dueSQL = `
-select d.id, d.turn, d.lease_owner from domains d
-where d.next_action_at > 0 and d.next_action_at <= $1 and d.id in (
-	select c.id from (select id, lane, not_after from domains where next_action_at > 0 and next_action_at <= $1
-		order by next_action_at limit $2) c
-	order by c.lane, c.not_after, c.id limit $3)
-order by d.lane, d.not_after, d.id`
-
-	claimSQL = `
-update domains set lease_owner = $2, lease_until = $3, next_action_at = $3, working = 0, turn = $4 where id = $1`
-)
+// claimSQL walks the due in the order of their due time within the index alone, then takes those that go first.
+const claimSQL = `
+update domains set lease_owner = $2, lease_until = $3, next_action_at = $3, working = 0
+where id in (
+	select d.id from domains d
+	where d.next_action_at > 0 and d.next_action_at <= $1 and d.id in (
+		select c.id from (select id, lane, not_after from domains where next_action_at > 0 and next_action_at <= $1
+			order by next_action_at limit $4) c
+		order by c.lane, c.not_after, c.id limit $5)%s)
+returning id, turn, lane, not_after`
 
 // claimLease is how long a claimed domain may wait in the queue before it is due again.
 const claimLease = jobTimeout
@@ -38,17 +37,16 @@ const claimant = "queue"
 func (s *System) Claim(ctx context.Context, limit int) (ids []tenants.DomainID, err error) {
 	err = s.db.housekeep(ctx, func(t *tx) error {
 		ids = nil
-		due, err := collect(t.query, scanDue, dueSQL+t.db.engine.skipD(), us(t.now), candidates, limit)
+		due, err := collect(t.query, scanDue, fmt.Sprintf(claimSQL, t.db.engine.skipD()), us(t.now), claimant,
+			us(t.now.Add(claimLease)), candidates, limit)
 		if err != nil {
 			return err
 		}
 		if len(due) == 0 {
 			return errUnchanged
 		}
+		slices.SortFunc(due, dueRow.compare)
 		for _, d := range due {
-			if _, err := t.exec(claimSQL, d.id, claimant, us(t.now.Add(claimLease)), d.turn); err != nil {
-				return err
-			}
 			t.wakes[d.id] = d.turn
 			ids = append(ids, d.id)
 		}
@@ -62,26 +60,23 @@ func (s *System) Claim(ctx context.Context, limit int) (ids []tenants.DomainID, 
 
 // skipD passes over rows of domains that somebody else holds.
 func (e *engine) skipD() string {
-	if e.skip == "" {
+	if e.pool == nil {
 		return ""
 	}
 	return " for update of d skip locked"
 }
 
 type dueRow struct {
-	id   tenants.DomainID
-	turn int64
+	id             tenants.DomainID
+	turn           int64
+	lane, notAfter int64
 }
 
-// scanDue counts a turn when a lease ran out: the queue still has a job of the worker that died with it, and must
-// not take the new one for the same.
-func scanDue(r rows) (d dueRow, err error) {
-	var former string
-	err = r.Scan(&d.id, &d.turn, &former)
-	if former != "" {
-		d.turn++
-	}
-	return d, err
+func scanDue(r rows) (d dueRow, err error) { return d, r.Scan(&d.id, &d.turn, &d.lane, &d.notAfter) }
+
+// compare puts first who goes first.
+func (d dueRow) compare(e dueRow) int {
+	return cmp.Or(cmp.Compare(d.lane, e.lane), cmp.Compare(d.notAfter, e.notAfter), cmp.Compare(d.id, e.id))
 }
 
 // Begin takes the lease on a domain, or takes it anew, and gathers what is known about it. false: somebody else
@@ -166,7 +161,7 @@ const unplanned = time.Hour
 
 // giveUp ends the lease; next is when to look again.
 func (t *tx) giveUp(d *domainRow, next time.Time) {
-	d.leaseOwner, d.leaseUntil, d.working = "", time.Time{}, false
+	d.leaseOwner, d.leaseUntil, d.working, d.admitted = "", time.Time{}, false, ""
 	switch {
 	case d.Status == tenants.Released:
 		d.next = time.Time{}
@@ -203,13 +198,8 @@ func headline(f tenants.Finding) string {
 	return "Code " + string(f.Code)
 }
 
-const (
-	dropLeasesSQL = `
-update domains set lease_owner = '', lease_until = 0, working = 0, nudged_at = 0, turn = turn + 1, next_action_at = $1
-where lease_owner <> ''`
-
-	freshTurnSQL = `update domains set turn = turn + 1 where next_action_at > 0 and next_action_at <= $1`
-)
+const dropLeasesSQL = `
+update domains set lease_owner = '', lease_until = 0, working = 0, nudged_at = 0, next_action_at = $1 where lease_owner <> ''`
 
 // ClearLeases is called when the portal starts. On SQLite, which has one process, whoever held a lease is dead, and
 // their domains are due at once. On Postgres other processes may be alive: there leases run out by themselves.
@@ -221,8 +211,6 @@ func (s *System) ClearLeases(ctx context.Context) error {
 		if _, err := t.exec(dropLeasesSQL, us(t.now)); err != nil {
 			return fmt.Errorf("clear leases: %w", err)
 		}
-		// Jobs that were fetched and never begun leave no lease behind. A new turn lets new jobs in beside them.
-		_, err := t.exec(freshTurnSQL, us(t.now))
-		return err
+		return nil
 	})
 }

@@ -60,9 +60,9 @@ func spend(l tenants.Limit, b bucket, now time.Time) (next time.Time, ok bool, w
 }
 
 // Spend takes one token from the bucket of each charge, or from none. When one is empty, which names it (the one
-// that refills last) and at is when it will have a token again. A domain also finds nothing left of the account's orders
-// while one that goes before it is in the waiting room, so that nobody overtakes there. Spend is called just before the
-// call to the CA and has a short transaction of its own.
+// that refills last) and at is when it will have a token again. Of the account's orders a domain also gets none that
+// belong to others: to those that Admit let out, and to those that go before it and wait. Spend is called just before
+// the call to the CA and has a short transaction of its own.
 func (s *System) Spend(ctx context.Context, id tenants.IssuerID, domain tenants.DomainID, charges []tenants.Charge) (ok bool, at time.Time, which tenants.Charge, err error) {
 	err = s.db.housekeep(ctx, func(t *tx) error {
 		issuer, err := t.issuer(id)
@@ -75,9 +75,10 @@ func (s *System) Spend(ctx context.Context, id tenants.IssuerID, domain tenants.
 		}
 		ok, at, which = true, t.now, tenants.Charge{}
 		for i, c := range sorted {
-			next, enough, when := spend(issuer.Limits[c.Limit], found[i], t.now)
+			limit := issuer.Limits[c.Limit]
+			next, enough, when := spend(limit, found[i], t.now)
 			if enough && c.Limit == tenants.OrdersPerAccount {
-				if enough, err = t.isNext(id, domain); err != nil {
+				if enough, err = t.itsTurn(id, domain, limit, found[i]); err != nil {
 					return err
 				}
 			}
@@ -97,18 +98,30 @@ func (s *System) Spend(ctx context.Context, id tenants.IssuerID, domain tenants.
 	return ok, at, which, nil
 }
 
-const aheadSQL = `
+const (
+	leaveRoomSQL = `update domains set admitted_budget = '' where id = $1 and admitted_budget = $2`
+
+	aheadSQL = `
 select w.id from domains w join domains d on d.id = $2
 where w.awaiting_budget = $1 and w.awaiting_budget <> '' and (w.lane, w.not_after, w.id) < (d.lane, d.not_after, d.id) limit 1`
+)
 
-// isNext reports whether nobody in the waiting room goes before the domain.
-func (t *tx) isNext(id tenants.IssuerID, domain tenants.DomainID) (bool, error) {
-	var ahead tenants.DomainID
-	err := t.one(aheadSQL, []any{id, domain}, &ahead)
-	if errors.Is(err, errNone) {
-		return true, nil
+// itsTurn reports whether a domain may have one of the account's tokens: Admit let it out, or there are more tokens
+// than domains that Admit let out and nobody who goes before it waits.
+func (t *tx) itsTurn(id tenants.IssuerID, domain tenants.DomainID, l tenants.Limit, b bucket) (bool, error) {
+	n, err := t.exec(leaveRoomSQL, domain, id)
+	if err != nil || n > 0 || l.Unlimited() {
+		return err == nil, err
 	}
-	return false, err
+	out, err := t.admitted(id)
+	if err != nil || l.Left(b.tat, t.now) <= out {
+		return false, err
+	}
+	var ahead tenants.DomainID
+	if err := t.one(aheadSQL, []any{id, domain}, &ahead); !errors.Is(err, errNone) {
+		return false, err
+	}
+	return true, nil
 }
 
 func (t *tx) saveBuckets(id tenants.IssuerID, charges []tenants.Charge, found []bucket) error {

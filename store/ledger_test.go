@@ -121,6 +121,9 @@ func TestWaitingRoom(t *testing.T) {
 			if n := must[int](t)(s.sys.Admit(s.ctx, i.ID, 1)); n != 1 {
 				t.Fatalf("%d admitted", n)
 			}
+			if n := must[int](t)(s.sys.Admit(s.ctx, i.ID, 1)); n != 0 {
+				t.Fatal("a token was promised twice")
+			}
 			if got := must[[]tenants.DomainID](t)(s.sys.Claim(s.ctx, 10)); len(got) != 1 || got[0] != want {
 				t.Fatalf("admitted %v, want %s", got, want)
 			}
@@ -131,6 +134,19 @@ func TestWaitingRoom(t *testing.T) {
 		}
 		if n := must[int](t)(s.sys.Admit(s.ctx, i.ID, 5)); n != 0 {
 			t.Errorf("%d more admitted", n)
+		}
+		// The seven tokens left are promised to one; another may have six of them.
+		s.begin(late)
+		check(t, s.sys.AwaitBudget(s.ctx, late, owner, i.ID, why))
+		must[int](t)(s.sys.Admit(s.ctx, i.ID, 7))
+		for k := range 7 {
+			if ok, _, _, _ := s.sys.Spend(s.ctx, i.ID, fresh, []tenants.Charge{perAccount}); ok != (k < 6) {
+				t.Errorf("spending %d beside a promise: %v", k, ok)
+			}
+		}
+		s.begin(late)
+		if ok, _, _, _ := s.sys.Spend(s.ctx, i.ID, late, []tenants.Charge{perAccount}); !ok {
+			t.Error("the promise was not kept")
 		}
 	})
 }
@@ -154,6 +170,10 @@ func TestAccounts(t *testing.T) {
 		saved := must[tenants.Issuer](t)(s.sys.SaveIssuer(s.ctx, i))
 		if saved.ID != i.ID || saved.Account != "https://ca.example/acct/1" || !saved.FreeARI || saved.CAA[0] != "ca.example" {
 			t.Errorf("issuer: %+v", saved)
+		}
+		i.CAA = nil
+		if saved = must[tenants.Issuer](t)(s.sys.SaveIssuer(s.ctx, i)); len(saved.CAA) != 1 {
+			t.Errorf("the CAA identities were forgotten: %+v", saved)
 		}
 	})
 }

@@ -88,7 +88,7 @@ func step(version int64, text string) *goose.Migration {
 }
 
 func migrateRiver[T any](ctx context.Context, driver riverdriver.Driver[T], log *slog.Logger) error {
-	migrator, err := rivermigrate.New(driver, &rivermigrate.Config{Logger: log.With("part", "queue schema")})
+	migrator, err := rivermigrate.New(driver, &rivermigrate.Config{Logger: slog.New(quiet{log.Handler()})})
 	if err != nil {
 		return err
 	}

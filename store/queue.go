@@ -23,8 +23,7 @@ import (
 // or doubled job is harmless.
 //
 // Turn is not information: it counts how often work on the row began, and only keeps jobs apart. Asking ten times
-// before work begins is one job. After a crash River still believes that the old job runs; the row's turn has moved
-// on, so a new job is not held back by it.
+// before work begins is one job; asking while the job runs makes another.
 type tendArgs struct {
 	Domain tenants.DomainID `json:"domain"`
 	Turn   int64            `json:"turn"`
@@ -50,7 +49,8 @@ const (
 
 // queue is River on one of the engines.
 type queue interface {
-	insert(t *tx, jobs []river.InsertManyParams) error
+	// insert returns the domains whose job was left out because the same job seems to run.
+	insert(t *tx, jobs []river.InsertManyParams) (held []tenants.DomainID, err error)
 	work(ctx context.Context, cfg WorkConfig) (stop func(context.Context) error, err error)
 }
 
@@ -77,9 +77,14 @@ func newRiver[T any](driver riverdriver.Driver[T], log *slog.Logger, raw func(tr
 	return &riverQueue[T]{driver, client, raw, log}, nil
 }
 
-func (q *riverQueue[T]) insert(t *tx, jobs []river.InsertManyParams) error {
-	_, err := q.client.InsertManyTx(t.ctx, q.raw(t.conn.(transaction)), jobs)
-	return err
+func (q *riverQueue[T]) insert(t *tx, jobs []river.InsertManyParams) (held []tenants.DomainID, err error) {
+	results, err := q.client.InsertManyTx(t.ctx, q.raw(t.conn.(transaction)), jobs)
+	for i, r := range results {
+		if r.UniqueSkippedAsDuplicate && r.Job.State == rivertype.JobStateRunning {
+			held = append(held, jobs[i].Args.(tendArgs).Domain)
+		}
+	}
+	return held, err
 }
 
 func (q *riverQueue[T]) work(ctx context.Context, cfg WorkConfig) (func(context.Context) error, error) {
@@ -136,16 +141,38 @@ func (s *System) Work(ctx context.Context, cfg WorkConfig) (stop func(context.Co
 // wake asks for a look at the domain once the transaction is committed.
 func (t *tx) wake(d *domainRow) { t.wakes[d.ID] = d.turn }
 
-// unique leaves out finished jobs, so that a domain can be looked at again.
-var unfinished = []rivertype.JobState{rivertype.JobStateAvailable, rivertype.JobStatePending,
-	rivertype.JobStateRetryable, rivertype.JobStateRunning, rivertype.JobStateScheduled}
+// unfinished leaves out ended jobs, so that a domain can be looked at again.
+func unfinished() []rivertype.JobState {
+	return []rivertype.JobState{rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRetryable,
+		rivertype.JobStateRunning, rivertype.JobStateScheduled}
+}
 
+// flushWakes puts a job into the queue for each domain that wants one. A job of the same turn that waits already is
+// enough. One that runs is not: it may have looked before this change, or its process may be dead, which River
+// notices only much later. Work begins with a new turn, so such a job belongs to no work that is going on.
 func (t *tx) flushWakes() error {
+	held, err := t.enqueue()
+	if err != nil || len(held) == 0 {
+		return err
+	}
+	again := map[tenants.DomainID]int64{}
+	for _, id := range held {
+		if again[id] = t.wakes[id] + 1; err == nil {
+			_, err = t.exec(`update domains set turn = $2 where id = $1`, id, again[id])
+		}
+	}
+	if t.wakes = again; err == nil {
+		_, err = t.enqueue()
+	}
+	return err
+}
+
+func (t *tx) enqueue() (held []tenants.DomainID, err error) {
 	if len(t.wakes) == 0 {
-		return nil
+		return nil, nil
 	}
 	jobs := make([]river.InsertManyParams, 0, len(t.wakes))
-	opts := &river.InsertOpts{MaxAttempts: 1, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: unfinished}}
+	opts := &river.InsertOpts{MaxAttempts: 1, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: unfinished()}}
 	for id, turn := range t.wakes {
 		jobs = append(jobs, river.InsertManyParams{Args: tendArgs{id, turn}, InsertOpts: opts})
 	}

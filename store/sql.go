@@ -230,7 +230,6 @@ type engine struct {
 	read   conn
 	begin  func(context.Context) (transaction, error)
 	lock   string // ends a select that will be followed by an update
-	skip   string // the same, passing over rows that somebody else holds
 	sqlite *sql.DB
 	pool   *pgxpool.Pool
 	close  func() error

@@ -57,7 +57,8 @@ func TestGroupsAreAnArrayOrAString(t *testing.T) {
 
 func TestOperatorWinsOverAuditor(t *testing.T) {
 	a := &Auth{config: Config{OperatorGroups: []string{"ops"}, AuditorGroups: []string{"sec", "ops2"}}}
-	for group, want := range map[string]tenants.PlatformRole{"ops": tenants.Operator, "sec": tenants.PlatformAuditor, "": "", "other": ""} {
+	for group, want := range map[string]tenants.PlatformRole{"ops": tenants.Operator, "sec": tenants.PlatformAuditor, "": "",
+		"other": ""} {
 		if got := a.platform([]string{group}); got != want {
 			t.Errorf("group %q gives %q, want %q", group, got, want)
 		}

@@ -131,7 +131,8 @@ func (a *Auth) checkAnswer(r *http.Request, p *provider) error {
 	}
 	switch problem := r.FormValue("error"); {
 	case problem == "access_denied":
-		return a.refused(tenants.Denied, "%s did not let you in. Ask whoever manages your account there, then sign in again.", problem)
+		return a.refused(tenants.Denied,
+			"%s did not let you in. Ask whoever manages your account there, then sign in again.", problem)
 	case problem == "temporarily_unavailable" || problem == "server_error":
 		return a.refused(tenants.Unavailable, "%s has a problem of its own. Try again in a minute.", problem)
 	case problem != "":
@@ -149,7 +150,8 @@ func (a *Auth) refused(kind tenants.Kind, format, problem string) error {
 }
 
 func (a *Auth) mistrust(why error) error {
-	e := tenants.Errorf(tenants.Invalid, "The answer of %s does not belong to this sign-in. Sign in again; if it happens again, tell whoever runs this portal.", a.ProviderName())
+	e := tenants.Errorf(tenants.Invalid,
+		"The answer of %s does not belong to this sign-in. Sign in again; if it happens again, tell whoever runs this portal.", a.ProviderName())
 	e.Err = why
 	return e
 }

@@ -41,7 +41,8 @@ func newLiar(t *testing.T) *liar {
 		t.Fatal(err)
 	}
 	l := &liar{key: key}
-	public := &oidctest.Server{PublicKeys: []oidctest.PublicKey{{PublicKey: key.Public(), KeyID: "k", Algorithm: oidc.ES256}}, Algorithms: []string{oidc.ES256}}
+	public := &oidctest.Server{PublicKeys: []oidctest.PublicKey{{PublicKey: key.Public(), KeyID: "k",
+		Algorithm: oidc.ES256}}, Algorithms: []string{oidc.ES256}}
 	l.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/token" {
 			l.token(w)
@@ -61,7 +62,8 @@ func (l *liar) token(w http.ResponseWriter) {
 	}
 	body, _ := json.Marshal(l.claims) // made of strings and numbers
 	w.Header().Set("Content-Type", "application/json")
-	json.NewEncoder(w).Encode(map[string]any{"access_token": accessToken, "token_type": "Bearer", "id_token": oidctest.SignIDToken(l.key, "k", oidc.ES256, string(body))})
+	json.NewEncoder(w).Encode(map[string]any{"access_token": accessToken, "token_type": "Bearer",
+		"id_token": oidctest.SignIDToken(l.key, "k", oidc.ES256, string(body))})
 }
 
 func newAuth(t *testing.T, l *liar) *auth.Auth {
@@ -85,7 +87,8 @@ func signIn(t *testing.T, a *auth.Auth, l *liar, change map[string]any) (auth.Ar
 		t.Fatal(err)
 	}
 	half := sha256.Sum256([]byte(accessToken))
-	l.claims = map[string]any{"iss": l.URL, "aud": "portal", "sub": "42", "exp": time.Now().Add(time.Minute).Unix(), "iat": time.Now().Unix(), "nonce": to.Query().Get("nonce"),
+	l.claims = map[string]any{"iss": l.URL, "aud": "portal", "sub": "42", "exp": time.Now().Add(time.Minute).Unix(),
+		"iat": time.Now().Unix(), "nonce": to.Query().Get("nonce"),
 		"email": "ops@acme.example", "groups": []string{"acme-admin"}, "at_hash": base64.RawURLEncoding.EncodeToString(half[:16])}
 	maps.Copy(l.claims, change)
 	maps.DeleteFunc(l.claims, func(_ string, value any) bool { return value == nil })

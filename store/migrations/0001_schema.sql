@@ -135,6 +135,7 @@ create table domains (
   -- who works on it, and when somebody must
   lane            {int}  not null,
   awaiting_budget {text} not null default '', -- issuer whose ledger had no token left
+  admitted_budget {text} not null default '', -- issuer whose waiting room let it out, until it spends or rests
   next_action_at  {int}  not null default 0,  -- while leased: when the lease ends
   nudged_at       {int}  not null default 0,  -- asked for while somebody worked on it
   turn            {int}  not null default 0,  -- how often work began; keeps queue jobs apart
@@ -151,6 +152,7 @@ create index domains_registered on domains (tenant_id, registered) where release
 create index domains_delegation on domains (delegation_id);
 create index domains_due on domains (next_action_at, lane, not_after, id) where next_action_at > 0;
 create index domains_budget on domains (awaiting_budget, lane, not_after, id) where awaiting_budget <> '';
+create index domains_admitted on domains (admitted_budget) where admitted_budget <> '';
 create index domains_leases on domains (lease_owner) where lease_owner <> '';
 
 create table certificates (

@@ -132,12 +132,12 @@ func (c *cluster) start(bin string) error {
 		return err
 	}
 	data := filepath.Join(c.dir, "data")
-	initdb := append(run, filepath.Join(bin, "initdb"), "-D", data, "-U", "perennial", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
+	initdb := slices.Concat(run, []string{filepath.Join(bin, "initdb"), "-D", data, "-U", "perennial", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"})
 	if out, err := exec.Command(initdb[0], initdb[1:]...).CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w: %s", err, bytes.TrimSpace(out))
 	}
-	server := append(run, filepath.Join(bin, "postgres"), "-D", data, "-k", c.dir, "-c", "listen_addresses=", "-c", "fsync=off",
-		"-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "max_connections=200")
+	server := slices.Concat(run, []string{filepath.Join(bin, "postgres"), "-D", data, "-k", c.dir, "-c", "listen_addresses=", "-c", "fsync=off",
+		"-c", "synchronous_commit=off", "-c", "full_page_writes=off", "-c", "max_connections=200"})
 	if err := c.launch(server); err != nil {
 		return err
 	}

@@ -96,7 +96,8 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
 	if !l.Addr().(*net.TCPAddr).IP.IsLoopback() {
-		return nil, errors.Join(fmt.Errorf("listen on %s: an identity provider without passwords stays on loopback", addr), l.Close())
+		return nil, errors.Join(fmt.Errorf("listen on %s: an identity provider without passwords stays on loopback", addr),
+			l.Close())
 	}
 	return l, nil
 }

@@ -81,7 +81,8 @@ const verifier = "a-verifier-that-is-long-enough-to-be-one-of-rfc-7636"
 func signIn(t *testing.T, idp *devidp.Provider, p *portal, c *http.Client, email string) url.Values {
 	t.Helper()
 	sum := sha256.Sum256([]byte(verifier))
-	ask := url.Values{"client_id": {idp.ClientID}, "redirect_uri": {p.URL + "/signin/callback"}, "response_type": {"code"}, "scope": {"openid email profile groups"},
+	ask := url.Values{"client_id": {idp.ClientID}, "redirect_uri": {p.URL + "/signin/callback"}, "response_type": {"code"},
+		"scope": {"openid email profile groups"},
 		"state": {"st"}, "nonce": {"no"}, "code_challenge_method": {"S256"}, "code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}}
 	resp, err := c.Get(idp.Issuer + "/authorize?" + ask.Encode())
 	page := body(t, resp, err)
@@ -107,7 +108,8 @@ func find(t *testing.T, page, pattern string) string {
 
 func exchange(t *testing.T, idp *devidp.Provider, p *portal, code, verifier string) (int, map[string]any) {
 	t.Helper()
-	form := url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {p.URL + "/signin/callback"}, "code_verifier": {verifier}}
+	form := url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {p.URL + "/signin/callback"},
+		"code_verifier": {verifier}}
 	req, _ := http.NewRequestWithContext(t.Context(), "POST", idp.Issuer+"/oauth/token", strings.NewReader(form.Encode()))
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.SetBasicAuth(idp.ClientID, idp.ClientSecret)
@@ -147,7 +149,8 @@ func TestCodeFlow(t *testing.T) {
 		t.Fatalf("exchange: %d %v", status, tokens)
 	}
 	claims := payload(t, tokens["id_token"])
-	for name, want := range map[string]any{"iss": idp.Issuer, "nonce": "no", "email": "ops@acme.example", "name": "Olga Ops", "email_verified": true} {
+	for name, want := range map[string]any{"iss": idp.Issuer, "nonce": "no", "email": "ops@acme.example", "name": "Olga Ops",
+		"email_verified": true} {
 		if claims[name] != want {
 			t.Errorf("%s = %v, want %v", name, claims[name], want)
 		}
@@ -158,7 +161,8 @@ func TestCodeFlow(t *testing.T) {
 	if claims["at_hash"] == nil || claims["sid"] == nil {
 		t.Errorf("no at_hash or no sid in %v", claims)
 	}
-	if status, answer := exchange(t, idp, p, answer.Get("code"), verifier); status != http.StatusBadRequest || answer["error"] != "invalid_grant" {
+	if status, answer := exchange(t, idp, p, answer.Get("code"),
+		verifier); status != http.StatusBadRequest || answer["error"] != "invalid_grant" {
 		t.Errorf("the same code again: %d %v", status, answer)
 	}
 }
@@ -216,7 +220,8 @@ func TestDiscoveryPromisesTheIssuerParameter(t *testing.T) {
 	idp := start(t, newPortal(t))
 	resp, err := http.Get(idp.Issuer + "/.well-known/openid-configuration")
 	text := body(t, resp, err)
-	for _, want := range []string{`"authorization_response_iss_parameter_supported":true`, `"backchannel_logout_supported":true`, `"S256"`, `"groups"`} {
+	for _, want := range []string{`"authorization_response_iss_parameter_supported":true`,
+		`"backchannel_logout_supported":true`, `"S256"`, `"groups"`} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %s in %s", want, text)
 		}

@@ -46,7 +46,8 @@ func (p *Provider) SignOutEverywhere(ctx context.Context, sid string) error {
 
 // LogoutToken signs a logout token; subject or sid may be empty.
 func (p *Provider) LogoutToken(clientID, subject, sid string) (string, error) {
-	claims := oidc.NewLogoutTokenClaims(p.Issuer, subject, oidc.Audience{clientID}, time.Now().Add(2*time.Minute), rand.Text(), sid, 0)
+	claims := oidc.NewLogoutTokenClaims(p.Issuer, subject, oidc.Audience{clientID}, time.Now().Add(2*time.Minute),
+		rand.Text(), sid, 0)
 	body, err := json.Marshal(claims)
 	if err != nil {
 		return "", fmt.Errorf("encode logout token: %w", err)

@@ -37,7 +37,8 @@ func (p *Provider) routes(library *op.Provider) http.Handler {
 func (p *Provider) headers(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"+p.clientOrigins())
+		h.Set("Content-Security-Policy",
+			"default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"+p.clientOrigins())
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cache-Control", "no-store")
@@ -77,7 +78,8 @@ func (p *Provider) login(w http.ResponseWriter, r *http.Request) {
 	id := r.FormValue("id")
 	ask, err := p.storage.AuthRequestByID(r.Context(), id)
 	if err != nil {
-		render(w, http.StatusBadRequest, page{Title: "Sign in", Problem: "This sign-in is over. Go back to the portal and start again."})
+		render(w, http.StatusBadRequest, page{Title: "Sign in",
+			Problem: "This sign-in is over. Go back to the portal and start again."})
 		return
 	}
 	render(w, http.StatusOK, page{Title: "Choose a person", Request: id, Client: ask.GetClientID(), People: p.choices()})
@@ -105,15 +107,18 @@ func (p *Provider) chosen(w http.ResponseWriter, r *http.Request) {
 	id := r.PostFormValue("id")
 	who, ok := p.storage.person(r.PostFormValue("person"))
 	if !ok {
-		render(w, http.StatusBadRequest, page{Title: "Sign in", Problem: "There is no such person. Go back and choose one of the list."})
+		render(w, http.StatusBadRequest, page{Title: "Sign in",
+			Problem: "There is no such person. Go back and choose one of the list."})
 		return
 	}
 	started, err := p.storage.choose(id, who)
 	if err != nil {
-		render(w, http.StatusBadRequest, page{Title: "Sign in", Problem: "This sign-in is over. Go back to the portal and start again."})
+		render(w, http.StatusBadRequest, page{Title: "Sign in",
+			Problem: "This sign-in is over. Go back to the portal and start again."})
 		return
 	}
-	http.SetCookie(w, &http.Cookie{Name: cookieName, Value: started.ID, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode})
+	http.SetCookie(w, &http.Cookie{Name: cookieName, Value: started.ID, Path: "/", HttpOnly: true,
+		SameSite: http.SameSiteLaxMode})
 	http.Redirect(w, r, "/authorize/callback?id="+url.QueryEscape(id), http.StatusSeeOther)
 }
 

@@ -166,6 +166,7 @@ func (a *App) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("start the engine: %w", err)
 	}
+	go a.site.WatchProvider(working)
 	server := a.site.Server()
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(a.listener) }()
