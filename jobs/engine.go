@@ -99,6 +99,9 @@ func (e *Engine) Start(ctx context.Context) (stop func(context.Context) error, e
 	if err := e.Prepare(ctx); err != nil {
 		return nil, err
 	}
+	if err := e.sys.ClearLeases(ctx); err != nil { // of a process that was killed
+		return nil, err
+	}
 	stopWork, err := e.sys.Work(ctx, store.WorkConfig{Workers: e.Workers, Tend: e.Tend})
 	if err != nil {
 		return nil, err

@@ -333,7 +333,10 @@ type fakeDNS struct {
 	faults
 	mu     sync.Mutex
 	broken map[string]tenants.Answer // domain base → what the delegation looks like; absent: right
+	got    string                    // what the servers answer in words when the delegation is not right
 	caa    map[string][]tenants.CAA
+	refuse error // every write fails with it
+	slow   bool  // values never become visible
 	txt    map[string]map[string]bool
 	writes int
 }
@@ -347,7 +350,7 @@ func (d *fakeDNS) Look(_ context.Context, del tenants.Delegation, wildcard bool,
 		result = tenants.Right
 	}
 	for _, server := range []string{"ns1.test", "ns2.test"} {
-		asked := tenants.Asked{Server: server, Result: result}
+		asked := tenants.Asked{Server: server, Result: result, Got: d.got}
 		if result == tenants.Right {
 			asked.Got = del.Target()
 		}
@@ -359,7 +362,7 @@ func (d *fakeDNS) Look(_ context.Context, del tenants.Delegation, wildcard bool,
 func (d *fakeDNS) Visible(_ context.Context, record, value string) (seen, asked int, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.txt[record][value] {
+	if d.txt[record][value] && !d.slow {
 		return 2, 2, nil
 	}
 	return 0, 2, nil
@@ -381,6 +384,9 @@ func (d *fakeDNS) Remove(_ context.Context, _, record, value string) error {
 func (d *fakeDNS) write(call string, effect func()) error {
 	if err := d.before(call); err != nil {
 		return err
+	}
+	if d.refuse != nil {
+		return d.refuse
 	}
 	d.mu.Lock()
 	if d.txt == nil {

@@ -161,7 +161,7 @@ func (f Facts) nextLook(now time.Time) time.Time {
 	if d.Check == nil {
 		return now
 	}
-	if d.Status == Active || d.Status == Renewing && f.Current != nil {
+	if d.Finding.OK() && f.Current != nil && (d.Status == Active || d.Status == Renewing) {
 		return d.Check.At.Add(min(max(f.Current.Lifetime()/20, 20*time.Second), 6*time.Hour))
 	}
 	waited := d.Check.At.Sub(d.Since)
