@@ -96,13 +96,15 @@ func live(ctx context.Context, o options, out io.Writer, log *slog.Logger) error
 	defer stop()
 	ended := make(chan error, 1)
 	go func() { ended <- w.portal.Run(running) }()
+	kept := make(chan error, 1)
+	go func() { kept <- remember(running, w.dns, o.records()) }()
 	err = w.announce(running, o, out)
 	if err == nil && !o.bare {
 		err = w.populate(running)
 	}
 	if err != nil && ctx.Err() == nil {
 		stop()
-		return errors.Join(err, <-ended, w.end())
+		return errors.Join(err, <-ended, <-kept, w.end())
 	}
-	return errors.Join(<-ended, w.end())
+	return errors.Join(<-ended, <-kept, w.end())
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strings"
 
 	"perennial/cmd/devportal/devidp"
 	"perennial/store"
@@ -43,14 +44,16 @@ func identities() []devidp.Person {
 		about := "Belongs to no tenant"
 		switch {
 		case p.tenant != "":
-			about = p.role + " of " + houses[p.tenant]
+			about = title(p.role) + " of " + houses[p.tenant]
 		case p.role != "":
-			about = p.role + " of the platform"
+			about = title(p.role) + " of the platform"
 		}
 		out = append(out, devidp.Person{Email: p.email, Name: p.name, Groups: []string{p.group}, About: about})
 	}
 	return out
 }
+
+func title(word string) string { return strings.ToUpper(word[:1]) + word[1:] }
 
 func statePeople() []statePerson {
 	var out []statePerson

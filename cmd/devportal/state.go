@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"time"
 )
 
@@ -54,7 +53,6 @@ func (w *world) announce(ctx context.Context, o options, out io.Writer) error {
 	return w.writeState(o.state)
 }
 
-// writeState writes the file whole or not at all: a script that waits for it never reads half.
 func (w *world) writeState(path string) error {
 	tsig := w.dns.TSIG()
 	text, err := json.MarshalIndent(state{
@@ -66,10 +64,7 @@ func (w *world) writeState(path string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(path+".part", append(text, '\n'), 0o600); err != nil {
-		return err
-	}
-	return os.Rename(path+".part", path)
+	return replaceFile(path, append(text, '\n'))
 }
 
 func answers(ctx context.Context, url string) error {

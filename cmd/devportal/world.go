@@ -46,6 +46,9 @@ func begin(ctx context.Context, o options, log *slog.Logger) (w *world, err erro
 	if w.dns, err = startDNS(ctx, o); err != nil {
 		return w, err
 	}
+	if err = recall(w.dns, o.records()); err != nil {
+		return w, err
+	}
 	if w.ca, err = startCA(ctx, o, w.dns.Addr); err != nil {
 		return w, err
 	}
@@ -86,12 +89,27 @@ var profiles = map[string]time.Duration{
 
 func startCA(ctx context.Context, o options, resolver string) (*devca.CA, error) {
 	ca, err := devca.Start(ctx, devca.Config{
-		Listen: o.beside(3), Resolver: resolver, Profiles: profiles, Identities: []string{"ca.portal.example"}, CheckCAA: true, AskAgain: time.Minute,
+		Listen: o.beside(3), Resolver: resolver, Profiles: profiles, Identities: []string{"ca.portal.example"},
+		CheckCAA: true, AskAgain: time.Minute, Hooks: unhurried,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("start the authority: %w", err)
 	}
 	return ca, nil
+}
+
+// unhurried lets the CA take its time over what takes real ones seconds, so that the steps of an order can be watched.
+func unhurried(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch devca.EndpointOf(r) {
+		case devca.NewOrder, devca.Challenge, devca.Finalize:
+			select {
+			case <-time.After(600 * time.Millisecond):
+			case <-r.Context().Done():
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // servePage serves the page on which the visitor plays the customer's DNS administrator.
@@ -160,6 +178,8 @@ func (o options) beside(n int) string {
 	}
 	return net.JoinHostPort(host, strconv.Itoa(p+n))
 }
+
+func (o options) records() string { return filepath.Join(o.data, "customers-dns.json") }
 
 func (o options) database() string {
 	if o.postgres != "" {
