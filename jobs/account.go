@@ -14,21 +14,34 @@ import (
 	"perennial/tenants"
 )
 
+// notAgain is how long a CA that could not even be introduced to is left alone: meanwhile all who need it get the
+// same answer at once, instead of waiting for a time-out each.
+const notAgain = 10 * time.Second
+
 // ready returns the issuer and the account to use, registering it if this is the first time. The account's key
 // is saved before it is registered: newAccount answers with the same account for the same key (RFC 8555, section
 // 7.3.1), so a crash in between costs nothing.
 func (e *Engine) ready(ctx context.Context) (tenants.Issuer, acme.Account, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if err := e.readMeta(ctx); err != nil {
+	if e.unready != nil && time.Since(e.tried) < notAgain {
+		return tenants.Issuer{}, acme.Account{}, e.unready
+	}
+	if err := e.introduce(ctx); err != nil {
+		if ctx.Err() == nil {
+			e.unready, e.tried = err, time.Now()
+		}
 		return tenants.Issuer{}, acme.Account{}, err
 	}
-	if e.account == nil {
-		if err := e.register(ctx); err != nil {
-			return tenants.Issuer{}, acme.Account{}, err
-		}
-	}
+	e.unready = nil
 	return e.issuer, *e.account, nil
+}
+
+func (e *Engine) introduce(ctx context.Context) error {
+	if err := e.readMeta(ctx); err != nil || e.account != nil {
+		return err
+	}
+	return e.register(ctx)
 }
 
 // readMeta learns once which CAA identities the CA answers to (RFC 8555, section 7.1.1).

@@ -77,7 +77,9 @@ type Engine struct {
 	mu      sync.Mutex // guards what follows
 	issuer  tenants.Issuer
 	account *acme.Account
-	asked   bool // the CA's directory meta was read
+	asked   bool  // the CA's directory meta was read
+	unready error // why the last introduction to the CA failed, at tried
+	tried   time.Time
 }
 
 // New returns an engine with the defaults filled in. It does nothing before Start, Scan or Tend.

@@ -114,6 +114,7 @@ func (t *turn) zoneFault(ctx context.Context, err error) (*rest, error) {
 	}
 	f := t.finding(code, raw)
 	f.Args["zone"] = t.facts.Domain.Delegation.Zone
+	t.unwritten(ctx, raw)
 	return &rest{at: time.Now().Add(tenants.Retry(4, string(t.id))), finding: f}, nil
 }
 

@@ -9,38 +9,55 @@ import (
 	"perennial/tenants"
 )
 
-// health remembers what was last said of the CA, so that only a change is written down.
+// What we depend on, as pages name it: the CA, and the name server that takes the updates of our zone.
+const (
+	theCA   = "ca"
+	theZone = "dns"
+)
+
+// health remembers what was last said of each, so that only a change is written down.
 type health struct {
-	mu     sync.Mutex
-	silent bool
-	known  bool
+	mu    sync.Mutex
+	known map[string]bool
 }
 
-// turned reports whether silent is news.
-func (h *health) turned(silent bool) bool {
+// turned reports whether ok is news.
+func (h *health) turned(what string, ok bool) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	news := !h.known || h.silent != silent
-	h.known, h.silent = true, silent
-	return news
+	if was, known := h.known[what]; known && was == ok {
+		return false
+	}
+	if h.known == nil {
+		h.known = map[string]bool{}
+	}
+	h.known[what] = ok
+	return true
 }
 
 // unheard notes that the CA did not answer, for the note on every page.
 func (e *Engine) unheard(ctx context.Context, p *acme.Problem) {
-	if p.Code == tenants.CASilent && e.health.turned(true) {
-		e.say(ctx, false, p.Error(), later(retryAt(p), time.Now().Add(e.Tick)))
+	if p.Code == tenants.CASilent {
+		e.say(ctx, theCA, false, p.Error(), later(retryAt(p), time.Now().Add(e.Tick)))
 	}
 }
 
 // heard notes that the CA answers.
-func (e *Engine) heard(ctx context.Context) {
-	if e.health.turned(false) {
-		e.say(ctx, true, "", time.Time{})
-	}
+func (e *Engine) heard(ctx context.Context) { e.say(ctx, theCA, true, "", time.Time{}) }
+
+// unwritten notes that our zone took no update.
+func (e *Engine) unwritten(ctx context.Context, raw string) {
+	e.say(ctx, theZone, false, raw, time.Time{})
 }
 
-func (e *Engine) say(ctx context.Context, ok bool, text string, next time.Time) {
-	if err := e.sys.SetHealth(ctx, "ca", ok, text, next); err != nil {
+// written notes that our zone takes updates.
+func (e *Engine) written(ctx context.Context) { e.say(ctx, theZone, true, "", time.Time{}) }
+
+func (e *Engine) say(ctx context.Context, what string, ok bool, text string, next time.Time) {
+	if !e.health.turned(what, ok) {
+		return
+	}
+	if err := e.sys.SetHealth(ctx, what, ok, text, next); err != nil {
 		e.Log.Error("saving health failed", "error", err)
 	}
 }

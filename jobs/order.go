@@ -63,7 +63,9 @@ func (i *issuance) save(ctx context.Context) error {
 	return err
 }
 
+// reach saves that the CA's answer took the order one state further.
 func (i *issuance) reach(ctx context.Context, s tenants.OrderState) error {
+	i.heard(ctx)
 	i.order.State, i.order.Attempts, i.order.Finding = s, 0, tenants.Finding{}
 	return i.save(ctx)
 }
@@ -94,7 +96,6 @@ func (i *issuance) place(ctx context.Context) (*rest, error) {
 }
 
 func (i *issuance) placed(ctx context.Context, o acme.Order) (*rest, error) {
-	i.heard(ctx)
 	i.order.URL, i.order.FinalizeURL, i.order.Expires = o.URL, o.Finalize, o.Expires
 	if err := i.charge(ctx, o); err != nil {
 		return nil, err
@@ -194,6 +195,7 @@ func (i *issuance) answer(ctx context.Context, c *tenants.Challenge) (*rest, err
 		}
 		return i.again(ctx, r.finding, time.Time{})
 	}
+	i.written(ctx)
 	if r, err := i.propagated(ctx, c); err != nil || r != nil {
 		return r, err
 	}
@@ -375,6 +377,7 @@ func (i *issuance) awaitResult(ctx context.Context) (*rest, error) {
 
 // issue saves the version together with the plan for the next one.
 func (i *issuance) issue(ctx context.Context, v tenants.Version) error {
+	i.heard(ctx)
 	v.Order, v.Certificate, v.Tenant = i.order.ID, i.order.Certificate, i.order.Tenant
 	v.KeyType, v.Reason = i.facts.Certificate.KeyType, i.order.Reason
 	facts := i.facts

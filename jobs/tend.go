@@ -110,9 +110,10 @@ func (t *turn) end(ctx context.Context, r rest) error {
 func (t *turn) look(ctx context.Context) (*rest, error) {
 	d := t.facts.Domain
 	wildcard := d.Name != d.Delegation.Base
-	// Which CAA identities to look for is known from the CA. While it cannot be asked, what it said before counts.
-	if issuer, _, err := t.ready(ctx); err == nil {
-		t.facts.Issuer = issuer
+	if len(t.facts.Issuer.CAA) == 0 { // which CAA identities it answers to, the CA says once
+		if issuer, _, err := t.ready(ctx); err == nil {
+			t.facts.Issuer = issuer
+		}
 	}
 	check := t.Eyes.Look(ctx, d.Delegation, wildcard, time.Now())
 	if err := ctx.Err(); err != nil {
@@ -149,9 +150,14 @@ func (t *turn) plan(ctx context.Context, why tenants.Reason) (*rest, error) {
 func (t *turn) askARI(ctx context.Context) error {
 	c := t.facts.Certificate
 	info, err := t.CA.RenewalInfo(ctx, t.facts.Current.ARICertID)
-	if err != nil {
+	if err == nil {
+		t.heard(ctx)
+	} else {
 		if ctx.Err() != nil {
 			return ctx.Err()
+		}
+		if p := asProblem(err); p != nil {
+			t.unheard(ctx, p)
 		}
 		info = c.ARI
 		info.Next = time.Now().Add(min(time.Hour, t.facts.Current.Lifetime()/10))
@@ -171,6 +177,7 @@ func (t *turn) clean(ctx context.Context) (*rest, error) {
 			}
 			return t.zoneFault(ctx, err)
 		}
+		t.written(ctx)
 		dirty[i].Cleaned = time.Now()
 	}
 	return nil, t.sys.SaveChallenges(ctx, dirty)
