@@ -21,7 +21,7 @@
 // # The life of a domain row
 //
 // [Scope.RegisterDomains] makes it, due at once. [System.Claim] hands due rows out, [System.Begin] starts work on
-// one under a lease, [System.Rest] ends it and says when to look again. While a lease runs, next_action_at is the end
+// one under a lease, [System.Rest] ends it and says when to look again. While a lease runs, agenda.next_action_at is the end
 // of the lease: a dead worker's row becomes due by itself. A River job only says "look at this row now"; losing or
 // doubling one changes nothing. saveDomain is the only statement that writes what pages show of a domain, and
 // keeps the counters of the home page exact.

@@ -6,9 +6,11 @@ import (
 	"perennial/tenants"
 )
 
-// domainRow is a row of domains with its delegation. Everything that pages show of it is written by saveDomain.
+// domainRow is a row of domains with its delegation and its row of agenda. Everything that pages show of it is written
+// by saveDomain.
 type domainRow struct {
-	tenants.Domain // Next is derived, see schedule
+	tenants.Domain // Next is derived from agenda
+	agenda
 
 	issuer     tenants.IssuerID
 	registered string
@@ -23,14 +25,18 @@ type domainRow struct {
 	orderState             tenants.OrderState
 	failures               int
 	failedAt               time.Time
-	awaiting               tenants.IssuerID // whose waiting room it is in
-	admitted               tenants.IssuerID // whose waiting room let it out
-	next, nudged           time.Time
-	turn                   int64
-	working                bool
-	leaseOwner             string
-	leaseUntil             time.Time
 	counted                *tally // the counter it is in, as loaded; nil for none
+}
+
+// agenda is who works on a domain and when somebody must.
+type agenda struct {
+	next, nudged time.Time
+	turn         int64
+	working      bool
+	leaseOwner   string
+	leaseUntil   time.Time
+	awaiting     tenants.IssuerID // whose waiting room it is in
+	admitted     tenants.IssuerID // whose waiting room let it out
 }
 
 // The lanes in which domains go when not all can: lower goes first. Lane 0 is kept for emergencies.
@@ -76,15 +82,15 @@ const domainColumns = `
 d.id, d.tenant_id, d.delegation_id, d.issuer_id, d.name, d.registered, d.status, d.finding, d.dns_check, d.proved_at,
 d.reserved_at, d.since_at, d.created_at, d.created_by, d.releasing_at, d.released_at, d.look_asked_at, d.has_version, d.not_before,
 d.not_after, d.renew_at, d.window_start, d.window_end, d.no_later, d.free, d.order_state, d.failures, d.failed_at,
-d.awaiting_budget, d.admitted_budget, d.next_action_at, d.nudged_at, d.turn, d.working, d.lease_owner, d.lease_until,
+a.awaiting_budget, a.admitted_budget, a.next_action_at, a.nudged_at, a.turn, a.working, a.lease_owner, a.lease_until,
 g.base, g.label, g.zone`
 
 const (
 	tenantDomainSQL = `select` + domainColumns + `
-from domains d join delegations g on g.id = d.delegation_id where d.tenant_id = $1 and d.id = $2`
+from domains d join agenda a on a.domain_id = d.id join delegations g on g.id = d.delegation_id where d.tenant_id = $1 and d.id = $2`
 
 	anyDomainSQL = `select` + domainColumns + `
-from domains d join delegations g on g.id = d.delegation_id where d.id = $1`
+from domains d join agenda a on a.domain_id = d.id join delegations g on g.id = d.delegation_id where d.id = $1`
 )
 
 // ownDomain loads one tenant's domain, released ones included.
@@ -97,12 +103,12 @@ func (q query) anyDomain(id tenants.DomainID, lock string, now time.Time) (*doma
 	return q.domainRow(now, anyDomainSQL+ofD(lock), id)
 }
 
-// ofD locks the row of domains and not the delegation joined to it.
+// ofD locks the rows of domains and agenda and not the delegation joined to them.
 func ofD(lock string) string {
 	if lock == "" {
 		return ""
 	}
-	return " for update of d"
+	return " for update of d, a"
 }
 
 func (q query) domainRow(now time.Time, text string, args ...any) (*domainRow, error) {
@@ -131,37 +137,53 @@ func (q query) domainRow(now time.Time, text string, args ...any) (*domainRow, e
 // leased reports whether somebody was given the domain to work on.
 func (d *domainRow) leased(now time.Time) bool { return d.leaseOwner != "" && d.leaseUntil.After(now) }
 
-const saveDomainSQL = `
+const (
+	saveDomainSQL = `
 update domains set status = $3, finding = $4, dns_check = $5, proved_at = $6, reserved_at = $7, since_at = $8,
-	releasing_at = $9, released_at = $10, sort_at = $11, has_version = $12, not_before = $13, not_after = $14,
-	renew_at = $15, window_start = $16, window_end = $17, no_later = $18, free = $19, order_state = $20, failures = $21,
-	failed_at = $22, lane = $23, awaiting_budget = $24, next_action_at = $25, nudged_at = $26, turn = $27, working = $28,
-	lease_owner = $29, lease_until = $30, look_asked_at = $31, admitted_budget = $32
+	releasing_at = $9, released_at = $10, look_asked_at = $11, sort_at = $12, has_version = $13, not_before = $14,
+	not_after = $15, renew_at = $16, window_start = $17, window_end = $18, no_later = $19, free = $20, order_state = $21,
+	failures = $22, failed_at = $23
 where tenant_id = $1 and id = $2`
+
+	saveAgendaSQL = `
+update agenda set lane = $2, not_after = $3, next_action_at = $4, nudged_at = $5, turn = $6, working = $7, lease_owner = $8,
+	lease_until = $9, awaiting_budget = $10, admitted_budget = $11
+where domain_id = $1`
+)
 
 // saveDomain writes a row that was loaded under lock in the same transaction. It is the only way that a domain's
 // status or expiry changes, so that the counters always match the rows.
 func (t *tx) saveDomain(d *domainRow) error {
-	_, err := t.exec(saveDomainSQL, d.Tenant, d.ID, d.Status, encFinding(d.Finding), encCheck(d.Check), us(d.Proved),
-		us(d.Reserved), us(d.Since), us(d.releasing), us(d.Released), us(d.sortAt()), bit(d.hasVersion), us(d.notBefore),
-		us(d.notAfter), us(d.renewAt), us(d.windowStart), us(d.windowEnd), us(d.noLater), bit(d.free), d.orderState,
-		d.failures, us(d.failedAt), d.lane(), d.awaiting, us(d.next), us(d.nudged), d.turn, bit(d.working),
-		d.leaseOwner, us(d.leaseUntil), us(d.lookAsked), d.admitted)
+	if _, err := t.exec(saveDomainSQL, d.Tenant, d.ID, d.Status, encFinding(d.Finding), encCheck(d.Check), us(d.Proved),
+		us(d.Reserved), us(d.Since), us(d.releasing), us(d.Released), us(d.lookAsked), us(d.sortAt()), bit(d.hasVersion),
+		us(d.notBefore), us(d.notAfter), us(d.renewAt), us(d.windowStart), us(d.windowEnd), us(d.noLater), bit(d.free),
+		d.orderState, d.failures, us(d.failedAt)); err != nil {
+		return err
+	}
 	t.count(d)
 	t.touch(d.Tenant, d.ID)
+	_, err := t.exec(saveAgendaSQL, d.ID, d.lane(), us(d.notAfter), us(d.next), us(d.nudged), d.turn, bit(d.working),
+		d.leaseOwner, us(d.leaseUntil), d.awaiting, d.admitted)
 	return err
 }
 
-const addDomainSQL = `
+const (
+	addDomainSQL = `
 insert into domains (id, tenant_id, delegation_id, issuer_id, name, registered, status, reserved_at, since_at, created_at,
-	created_by, sort_at, lane, next_action_at)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`
+	created_by, sort_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`
+
+	addAgendaSQL = `insert into agenda (domain_id, lane, not_after, next_action_at) values ($1, $2, $3, $4)`
+)
 
 func (t *tx) addDomain(d *domainRow) error {
-	_, err := t.exec(addDomainSQL, d.ID, d.Tenant, d.Delegation.ID, d.issuer, d.Name, d.registered, d.Status,
-		us(d.Reserved), us(d.Since), us(d.Created), d.CreatedBy, us(d.sortAt()), d.lane(), us(d.next))
+	if _, err := t.exec(addDomainSQL, d.ID, d.Tenant, d.Delegation.ID, d.issuer, d.Name, d.registered, d.Status,
+		us(d.Reserved), us(d.Since), us(d.Created), d.CreatedBy, us(d.sortAt())); err != nil {
+		return err
+	}
 	t.count(d)
 	t.touch(d.Tenant, d.ID)
+	_, err := t.exec(addAgendaSQL, d.ID, d.lane(), us(d.notAfter), us(d.next))
 	return err
 }
 

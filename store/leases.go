@@ -16,14 +16,14 @@ const candidates = 2000
 
 // claimSQL walks the due in the order of their due time within the index alone, then takes those that go first.
 const claimSQL = `
-update domains set lease_owner = $2, lease_until = $3, next_action_at = $3, working = 0
-where id in (
-	select d.id from domains d
-	where d.next_action_at > 0 and d.next_action_at <= $1 and d.id in (
-		select c.id from (select id, lane, not_after from domains where next_action_at > 0 and next_action_at <= $1
-			order by next_action_at limit $4) c
-		order by c.lane, c.not_after, c.id limit $5)%s)
-returning id, turn, lane, not_after`
+update agenda set lease_owner = $2, lease_until = $3, next_action_at = $3, working = 0
+where domain_id in (
+	select a.domain_id from agenda a
+	where a.next_action_at > 0 and a.next_action_at <= $1 and a.domain_id in (
+		select c.domain_id from (select domain_id, lane, not_after from agenda
+			where next_action_at > 0 and next_action_at <= $1 order by next_action_at limit $4) c
+		order by c.lane, c.not_after, c.domain_id limit $5)%s)
+returning domain_id, turn, lane, not_after`
 
 // claimLease is how long a claimed domain may wait in the queue before it is due again.
 const claimLease = jobTimeout
@@ -37,7 +37,7 @@ const claimant = "queue"
 func (s *System) Claim(ctx context.Context, limit int) (ids []tenants.DomainID, err error) {
 	err = s.db.housekeep(ctx, func(t *tx) error {
 		ids = nil
-		due, err := collect(t.query, scanDue, fmt.Sprintf(claimSQL, t.db.engine.skipD()), us(t.now), claimant,
+		due, err := collect(t.query, scanDue, fmt.Sprintf(claimSQL, t.db.engine.skipLocked()), us(t.now), claimant,
 			us(t.now.Add(claimLease)), candidates, limit)
 		if err != nil {
 			return err
@@ -58,12 +58,12 @@ func (s *System) Claim(ctx context.Context, limit int) (ids []tenants.DomainID, 
 	return ids, nil
 }
 
-// skipD passes over rows of domains that somebody else holds.
-func (e *engine) skipD() string {
+// skipLocked passes over rows of agenda that somebody else holds.
+func (e *engine) skipLocked() string {
 	if e.pool == nil {
 		return ""
 	}
-	return " for update of d skip locked"
+	return " for update of a skip locked"
 }
 
 type dueRow struct {
@@ -115,11 +115,11 @@ func (d *domainRow) beginnable(owner string, now time.Time) bool {
 }
 
 const leaseSQL = `
-update domains set lease_owner = $2, lease_until = $3, next_action_at = $3, working = 1, turn = $4, nudged_at = $5,
-	awaiting_budget = '' where id = $1`
+update agenda set lease_owner = $2, lease_until = $3, next_action_at = $3, working = 1, turn = $4, nudged_at = $5,
+	awaiting_budget = '' where domain_id = $1`
 
 func (t *tx) lease(d *domainRow, owner string, lease time.Duration) error {
-	d.leaseOwner, d.leaseUntil, d.working, d.Next = owner, t.now.Add(lease), true, time.Time{}
+	d.leaseOwner, d.leaseUntil, d.working, d.Next = owner, t.now.Add(min(lease, longestLease)), true, time.Time{}
 	_, err := t.exec(leaseSQL, d.ID, owner, us(d.leaseUntil), d.turn, us(d.nudged))
 	return err
 }
@@ -198,8 +198,13 @@ func headline(f tenants.Finding) string {
 	return "Code " + string(f.Code)
 }
 
+// A leased row is due when its lease ends, so all of them are found among those due soon.
 const dropLeasesSQL = `
-update domains set lease_owner = '', lease_until = 0, working = 0, nudged_at = 0, next_action_at = $1 where lease_owner <> ''`
+update agenda set lease_owner = '', lease_until = 0, working = 0, nudged_at = 0, next_action_at = $1
+where next_action_at > 0 and next_action_at <= $2 and lease_owner <> ''`
+
+// longestLease bounds every lease.
+const longestLease = time.Hour
 
 // ClearLeases is called when the portal starts. On SQLite, which has one process, whoever held a lease is dead, and
 // their domains are due at once. On Postgres other processes may be alive: there leases run out by themselves.
@@ -208,7 +213,7 @@ func (s *System) ClearLeases(ctx context.Context) error {
 		return nil
 	}
 	return s.db.housekeep(ctx, func(t *tx) error {
-		if _, err := t.exec(dropLeasesSQL, us(t.now)); err != nil {
+		if _, err := t.exec(dropLeasesSQL, us(t.now), us(t.now.Add(longestLease))); err != nil {
 			return fmt.Errorf("clear leases: %w", err)
 		}
 		return nil

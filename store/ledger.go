@@ -99,11 +99,12 @@ func (s *System) Spend(ctx context.Context, id tenants.IssuerID, domain tenants.
 }
 
 const (
-	leaveRoomSQL = `update domains set admitted_budget = '' where id = $1 and admitted_budget = $2`
+	leaveRoomSQL = `update agenda set admitted_budget = '' where domain_id = $1 and admitted_budget = $2`
 
 	aheadSQL = `
-select w.id from domains w join domains d on d.id = $2
-where w.awaiting_budget = $1 and w.awaiting_budget <> '' and (w.lane, w.not_after, w.id) < (d.lane, d.not_after, d.id) limit 1`
+select w.domain_id from agenda w join agenda d on d.domain_id = $2
+where w.awaiting_budget = $1 and w.awaiting_budget <> ''
+	and (w.lane, w.not_after, w.domain_id) < (d.lane, d.not_after, d.domain_id) limit 1`
 )
 
 // itsTurn reports whether a domain may have one of the account's tokens: Admit let it out, or there are more tokens

@@ -158,7 +158,7 @@ func (t *tx) flushWakes() error {
 	again := map[tenants.DomainID]int64{}
 	for _, id := range held {
 		if again[id] = t.wakes[id] + 1; err == nil {
-			_, err = t.exec(`update domains set turn = $2 where id = $1`, id, again[id])
+			_, err = t.exec(`update agenda set turn = $2 where domain_id = $1`, id, again[id])
 		}
 	}
 	if t.wakes = again; err == nil {

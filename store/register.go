@@ -134,7 +134,7 @@ func (s *Scope) claim(t *tx, name tenants.Name, issuer tenants.IssuerID, opts Re
 	d := &domainRow{Domain: tenants.Domain{
 		ID: mintID[tenants.DomainID](t.now), Tenant: s.actor.Tenant, Name: name.String(), Delegation: delegation,
 		Status: tenants.Waiting, Reserved: t.now.Add(reservation), Since: t.now, Created: t.now, CreatedBy: s.actor.Name,
-	}, issuer: issuer, registered: name.Registered(), next: t.now}
+	}, issuer: issuer, registered: name.Registered(), agenda: agenda{next: t.now}}
 	if err := t.addDomain(d); err != nil {
 		return "", "", err
 	}

@@ -87,7 +87,7 @@ func collect[T any](q query, scan func(rows) (T, error), text string, args ...an
 	return all, err
 }
 
-// text reads a row of one column.
+// scanOne reads a row of one column.
 func scanOne[T any](r rows) (v T, err error) { return v, r.Scan(&v) }
 
 // sqliteRows gives sql.Rows the shape of pgx.Rows.

@@ -43,7 +43,6 @@ func TestUnauditedWriteIsRefused(t *testing.T) {
 	}
 }
 
-// The counters of the home page cannot go wrong while only these statements write what they count.
 func TestReaderCannotWrite(t *testing.T) {
 	db := openHere(t)
 	var n int

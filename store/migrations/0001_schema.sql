@@ -131,17 +131,7 @@ create table domains (
   free            {int}  not null default 0,  -- the planned renewal costs no budget
   order_state     {text} not null default '', -- of the open order
   failures        {int}  not null default 0,  -- orders that failed in a row
-  failed_at       {int}  not null default 0,
-  -- who works on it, and when somebody must
-  lane            {int}  not null,
-  awaiting_budget {text} not null default '', -- issuer whose ledger had no token left
-  admitted_budget {text} not null default '', -- issuer whose waiting room let it out, until it spends or rests
-  next_action_at  {int}  not null default 0,  -- while leased: when the lease ends
-  nudged_at       {int}  not null default 0,  -- asked for while somebody worked on it
-  turn            {int}  not null default 0,  -- how often work began; keeps queue jobs apart
-  working         {int}  not null default 0,  -- 0: claimed at most, 1: somebody works on it
-  lease_owner     {text} not null default '',
-  lease_until     {int}  not null default 0
+  failed_at       {int}  not null default 0
 ){strict};
 create unique index domains_name on domains (tenant_id, name) where released_at = 0;
 create index domains_expires on domains (tenant_id, sort_at, id) where released_at = 0;
@@ -150,10 +140,25 @@ create index domains_status_name on domains (tenant_id, status, name) where rele
 create index domains_renewals on domains (tenant_id, renew_at, id) where released_at = 0 and renew_at > 0;
 create index domains_registered on domains (tenant_id, registered) where released_at = 0;
 create index domains_delegation on domains (delegation_id);
-create index domains_due on domains (next_action_at, lane, not_after, id) where next_action_at > 0;
-create index domains_budget on domains (awaiting_budget, lane, not_after, id) where awaiting_budget <> '';
-create index domains_admitted on domains (admitted_budget) where admitted_budget <> '';
-create index domains_leases on domains (lease_owner) where lease_owner <> '';
+
+-- Who works on a domain, and when somebody must. Apart from domains because it changes with every step: what changes
+-- often should be narrow and have few indexes. lane and not_after are copies that order what is due.
+create table agenda (
+  domain_id       {text} not null primary key references domains (id),
+  lane            {int}  not null,
+  not_after       {int}  not null,
+  next_action_at  {int}  not null,            -- while leased: when the lease ends
+  nudged_at       {int}  not null default 0,  -- asked for while somebody worked on it
+  turn            {int}  not null default 0,  -- how often work began; keeps queue jobs apart
+  working         {int}  not null default 0,  -- 0: claimed at most, 1: somebody works on it
+  lease_owner     {text} not null default '',
+  lease_until     {int}  not null default 0,
+  awaiting_budget {text} not null default '', -- issuer whose ledger had no token left
+  admitted_budget {text} not null default ''  -- issuer whose waiting room let it out, until it spends or rests
+){strict};
+create index agenda_due on agenda (next_action_at, lane, not_after, domain_id) where next_action_at > 0;
+create index agenda_waiting on agenda (awaiting_budget, lane, not_after, domain_id) where awaiting_budget <> '';
+create index agenda_admitted on agenda (admitted_budget) where admitted_budget <> '';
 
 create table certificates (
   id              {text} not null primary key,

@@ -38,7 +38,7 @@ const template = "perennial_template"
 // Postgres is the address of a new, empty database on the test program's cluster, for tests that migrate it themselves.
 func Postgres(t testing.TB) (dsn string) {
 	t.Helper()
-	return theCluster(t).create(t, "template1")
+	return theCluster(t).create(t, "template0")
 }
 
 func theCluster(t testing.TB) *cluster {

@@ -7,7 +7,6 @@ package storetest
 
 import (
 	"context"
-	"crypto/rand"
 	"io"
 	"log/slog"
 	"os"
@@ -16,8 +15,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/tink-crypto/tink-go/v2/aead/subtle"
 
 	"perennial/store"
 	"perennial/store/seal"
@@ -172,11 +169,12 @@ func groups(slug string) (gs []store.GroupInput) {
 
 // theKEK is one key for the whole test program, because templates are shared.
 var theKEK = sync.OnceValues(func() (seal.KEK, error) {
-	random := make([]byte, 32)
-	if _, err := rand.Read(random); err != nil {
+	dir, err := os.MkdirTemp("", "perennial-key-")
+	if err != nil {
 		return nil, err
 	}
-	return subtle.NewAESGCM(random)
+	defer os.RemoveAll(dir) //nolint:errcheck // in the temporary folder
+	return seal.OpenFile(filepath.Join(dir, "key"), true)
 })
 
 func key(bool) (seal.KEK, error) { return theKEK() }
