@@ -94,8 +94,9 @@ function refresh() {
 
 // take merges the fragments of a page read again. A page without them is another page: signed out, or moved.
 function take(page) {
-  const fragments = document.querySelectorAll('[data-fragment]')
-  for (const old of fragments) {
+  const focused = document.activeElement?.id
+  const unfolded = [...document.querySelectorAll('[data-fragment] details[open][id]')].map((details) => details.id)
+  for (const old of document.querySelectorAll('[data-fragment]')) {
     const fresh = page.getElementById(old.id)
     if (!fresh) { location.reload(); return }
     const before = old.dataset.say
@@ -103,10 +104,13 @@ function take(page) {
     if (old.dataset.say && old.dataset.say !== before) say(old.dataset.say)
   }
   document.title = page.title
+  for (const id of unfolded) document.getElementById(id)?.setAttribute('open', '')
+  const same = document.getElementById(focused)
+  if (same && same !== document.activeElement) same.focus({ preventScroll: true })
   connect()
 }
 
-// merge changes only what differs, so that focus, selection, open details and running animations stay.
+// merge changes only what differs, so that selection, scroll positions and running animations stay.
 function merge(old, fresh) {
   if (old.isEqualNode(fresh)) return
   if (old.nodeName !== fresh.nodeName || old.id !== fresh.id || old.nodeType !== 1) { old.replaceWith(fresh); return }

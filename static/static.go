@@ -10,13 +10,10 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
-	"fmt"
 	"io/fs"
 	"mime"
 	"net/http"
-	"os"
 	"path"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -183,18 +180,4 @@ func list(dir string) []string {
 		names = append(names, path.Join(dir, e.Name()))
 	}
 	return names
-}
-
-// WriteTo copies every file under its hashed name into dir, for pages that are looked at without the portal.
-func WriteTo(dir string) error {
-	for _, a := range catalogue().hashed {
-		path := filepath.Join(dir, filepath.FromSlash(a.hashed))
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return fmt.Errorf("make folder: %w", err)
-		}
-		if err := os.WriteFile(path, a.body, 0o644); err != nil {
-			return fmt.Errorf("write file: %w", err)
-		}
-	}
-	return nil
 }

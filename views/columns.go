@@ -17,24 +17,25 @@ type columns struct {
 	Columns []column
 	NowX    string // x of the line at now; empty for none
 	Heading string
+	Links   bool // columns are links
 }
 
 // column is one slot.
 type column struct {
-	X, W   string // of the slot, which is also the area that reacts
-	BarX   string
-	BarW   string
-	Middle string
-	Label  string // under the base; empty for none
-	Alt    bool   // dropped on narrow screens
-	Now    bool   // the label is the word for today
-	Count  string // above the column; empty for none
-	CountX string // empty: the middle
-	CountY string
-	Parts  []part // from the base upwards
-	Name   string // of the link
-	ID     string
-	URL    string // empty when the slot holds nothing
+	X, W     string // of the slot, which is also the area that reacts
+	BarX     string
+	BarW     string
+	Middle   string
+	Label    string // under the base; empty for none
+	Alt      bool   // dropped on narrow screens
+	Now      bool   // the label is the word for today
+	FromLeft bool   // the label begins at the column's left edge
+	Count    string // above the column; empty for none
+	CountY   string
+	Parts    []part // from the base upwards
+	Name     string // of the link
+	ID       string
+	URL      string // empty when the slot holds nothing
 }
 
 // part is one colour of a column.
@@ -47,9 +48,10 @@ const (
 
 // slot is a column before it has a place.
 type slot struct {
-	from  time.Time
-	count map[tenants.Status]int
-	first tenants.DomainID // the first domain in it, for columns finer than a week
+	from   time.Time
+	count  map[tenants.Status]int
+	first  tenants.DomainID // the first domain in it, for columns finer than a week
+	beyond string           // " or earlier", " or later": it also counts what ends outside the picture
 }
 
 func (s slot) total() int {
@@ -69,7 +71,7 @@ func (p DomainsPage) expiryChart() columns {
 }
 
 func (p DomainsPage) chart(slots []slot, every time.Duration) columns {
-	c := columns{Label: "Certificates by " + unitName(every) + " of expiry", Heading: "Expiry by " + unitName(every), Height: plotBase + 30, Base: plotBase}
+	c := columns{Links: true, Label: "Certificates by " + unitName(every) + " of expiry", Heading: "Expiry by " + unitName(every), Height: plotBase + 30, Base: plotBase}
 	c.Grid = []string{px(plotTop), px((plotTop + plotBase) / 2)}
 	most, n := 1, len(slots)
 	for _, s := range slots {
@@ -92,7 +94,7 @@ func (p DomainsPage) column(s slot, i, n, most int, every time.Duration) column 
 	x := float64(i) * w
 	c := column{
 		X: percent(x), W: percent(w), BarX: percent(x + .18*w), BarW: percent(.64 * w), Middle: percent(x + w/2),
-		Label: slotLabel(s.from, every, i, n), Alt: i%labelEvery(n)%2 == 1 || (i/labelEvery(n))%2 == 1,
+		Label: s.label(every, i, n), Alt: i%(max(labelEvery(n), (n+4)/5)) != 0,
 	}
 	total := s.total()
 	if total == 0 {
@@ -103,7 +105,7 @@ func (p DomainsPage) column(s slot, i, n, most int, every time.Duration) column 
 		c.Count = number(total)
 		c.CountY = px(plotBase - height(total, most) - 6)
 	}
-	c.Name = slotName(s.from, every) + " " + plural(total, "certificate") + " " + verb(total, "expire")
+	c.Name = s.name(every) + ": " + plural(total, "certificate") + " " + verb(total, "expire")
 	c.ID = "expiry-" + strconv.Itoa(i)
 	c.URL = p.slotURL(s, every)
 	return c
@@ -174,7 +176,7 @@ func (p DomainsPage) fineSlots() ([]slot, time.Duration) {
 	return fill(rows, a.from.Truncate(every), a.to, every), every
 }
 
-// fill sorts the rows into slots; what ends outside is counted in the outermost slot, so that nothing is lost.
+// fill sorts the rows into slots. What ends outside the picture is counted in the outermost slot, which says so.
 func fill(rows []DomainRow, from, to time.Time, every time.Duration) []slot {
 	var slots []slot
 	for t := from; t.Before(to); t = t.Add(every) {
@@ -182,6 +184,12 @@ func fill(rows []DomainRow, from, to time.Time, every time.Duration) []slot {
 	}
 	for _, r := range rows {
 		i := min(max(int(r.NotAfter.Sub(from)/every), 0), len(slots)-1)
+		switch {
+		case r.NotAfter.Before(from):
+			slots[i].beyond = " or earlier"
+		case !r.NotAfter.Before(slots[i].from.Add(every)):
+			slots[i].beyond = " or later"
+		}
 		if slots[i].total() == 0 {
 			slots[i].first = r.ID
 		}
@@ -202,24 +210,32 @@ func labelEvery(n int) int {
 	}
 }
 
-func slotLabel(t time.Time, every time.Duration, i, n int) string {
+func (s slot) label(every time.Duration, i, n int) string {
 	if i%labelEvery(n) != 0 {
 		return ""
 	}
-	if every < day1 && !t.Equal(t.Truncate(day1)) {
-		return minute(t)
+	label := shortDay(s.from)
+	if every < day1 && !s.from.Equal(s.from.Truncate(day1)) {
+		label = minute(s.from)
 	}
-	return shortDay(t)
+	switch s.beyond {
+	case " or earlier":
+		return "to " + label
+	case " or later":
+		return label + " on"
+	}
+	return label
 }
 
-func slotName(t time.Time, every time.Duration) string {
+// name is the slot in the link's hidden words.
+func (s slot) name(every time.Duration) string {
 	switch {
 	case every >= week1:
-		return "Week of " + t.UTC().Format("2 January") + ":"
+		return "Week of " + s.from.Format("2 January")
 	case every >= day1:
-		return t.UTC().Format("2 January") + ":"
+		return s.from.Format("2 January") + s.beyond
 	default:
-		return minute(t) + " to " + minute(t.Add(every)) + ":"
+		return minute(s.from) + " to " + minute(s.from.Add(every)) + s.beyond
 	}
 }
 

@@ -192,14 +192,6 @@ func (p DomainPage) reservedUntil() string {
 	return day(p.Domain.Reserved)
 }
 
-// lead is the time left until t in words for a sentence, "" when it has passed.
-func lead(now, t time.Time) string {
-	if !t.After(now) {
-		return ""
-	}
-	return roughly(now, t)
-}
-
 func currentStep(yes bool) templ.Attributes {
 	if !yes {
 		return nil

@@ -12,8 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/a-h/templ"
-
 	"perennial/tenants"
 )
 
@@ -372,95 +370,6 @@ func outageCA() Outage {
 
 func failed(status int, p Page, text string) ErrorPage {
 	return ErrorPage{Page: p, Status: status, Text: text}
-}
-
-// gallery is every page in every state that has a look of its own.
-func gallery() map[string]templ.Component {
-	degraded, filtered := domainsPage(manyRows()), domainsPage(manyRows())
-	degraded.Outages = []Outage{outageCA(), {What: "provider", Name: "login.acme.example", Since: noon.Add(-8 * time.Minute)}}
-	filtered.Filter, filtered.Rows, filtered.Matches = DomainsFilter{Status: tenants.Failing, Query: "acme"}, manyRows()[1:3], 2
-	filtered.Note = "We are asking DNS now. The page shows the answer in a moment."
-	none := filtered
-	none.Rows, none.Matches, none.Note = nil, 0, ""
-	one := domainsPage(manyRows()[4:5])
-	empty, viewer := domainsPage(nil), domainsPage(nil)
-	viewer.Page = acmePage(tenants.Viewer)
-	first := certified()
-	first.Versions = first.Versions[:1]
-	asCertificate := failingCAA()
-	asCertificate.ShowVersion = true
-	slow := issuingDomain()
-	slow.Order.Finding = tenants.Finding{Code: tenants.CASilent, Args: map[string]string{"ca": "Let’s Encrypt"}}
-	slow.Domain.Next = noon.Add(40 * time.Second)
-	gone := certified()
-	gone.Domain.Status = tenants.Released
-	readOnly := certified()
-	readOnly.Page = acmePage(tenants.Viewer)
-	tenantErrors := tenantPage(tenants.Operator)
-	tenantErrors.Errors = map[string]string{"name": "Two tenants cannot share a name. Add a place or a product.", "group2": "This group is mapped twice. Keep one of the two."}
-	newTenant := TenantEditPage{Page: operatorPage(tenants.Operator), Provider: "login.portal.example"}
-	quiet := auditPage(false)
-	quiet.Entries, quiet.Total, quiet.Next = nil, 0, ""
-	badDates := quiet
-	badDates.Errors = map[string]string{"from": "This is no date. Write it as 2026-11-16."}
-	return map[string]templ.Component{
-		"signin":               SignIn(SignInPage{}),
-		"signin-silent":        SignIn(SignInPage{Provider: "login.acme.example", Unreachable: true, Email: "ops@acme.example"}),
-		"signin-failed":        SignIn(SignInPage{Error: "That sign-in took longer than 10 minutes. Begin again.", RequestID: "req_7qf2m0"}),
-		"signin-out":           SignIn(SignInPage{SignedOut: true}),
-		"domains":              Domains(domainsPage(manyRows())),
-		"domains-minutes":      Domains(domainsPage(minuteRows())),
-		"domains-filtered":     Domains(filtered),
-		"domains-none":         Domains(none),
-		"domains-one":          Domains(one),
-		"domains-10000":        Domains(hugePage()),
-		"degraded":             Domains(degraded),
-		"empty":                Domains(empty),
-		"empty-viewer":         Domains(viewer),
-		"add":                  AddDomains(AddDomainsPage{Page: acmePage(tenants.Editor), Names: []NameField{{}}, IssuerName: "Let’s Encrypt"}),
-		"add-errors":           AddDomains(addErrors()),
-		"add-refused":          AddDomains(AddDomainsPage{Page: acmePage(tenants.Editor), Names: []NameField{{Typed: "shop.acme.example"}}, Error: "Too many names wait for their record. Finish some of them first."}),
-		"waiting":              Domain(newDomain("shop.acme.example", tenants.DelegationDiffers, asked("k3x9t2mq7w4z8r5v6n1b0c2d3f.dcv.oldhost.example.", tenants.Differs)...)),
-		"waiting-first":        Domain(newDomain("shop.acme.example", "")),
-		"waiting-missing":      Domain(newDomain("*.shop.acme.example", tenants.DelegationMissing, asked("NXDOMAIN", tenants.Missing)...)),
-		"waiting-silent":       Domain(newDomain("shop.acme.example", tenants.DNSSilent, asked("no answer", tenants.Silent)...)),
-		"issuing":              Domain(issuingDomain()),
-		"issuing-slow":         Domain(slow),
-		"certificate":          Domain(certified()),
-		"certificate-first":    Domain(first),
-		"certificate-minutes":  Domain(shortLived()),
-		"certificate-renewing": Domain(renewing()),
-		"certificate-failing":  Domain(asCertificate),
-		"certificate-viewer":   Domain(readOnly),
-		"longest":              Domain(longest()),
-		"released":             Domain(gone),
-		"failure":              Domain(failingCAA()),
-		"failure-removed":      Domain(failingRemoved()),
-		"failure-differs":      Domain(failingDiffers()),
-		"failure-ca":           Domain(failingCA()),
-		"failure-never":        Domain(neverIssued()),
-		"expired":              Domain(expired()),
-		"renewals":             Renewals(renewalsPage(30)),
-		"renewals-90":          Renewals(renewalsPage(90)),
-		"renewals-minutes":     Renewals(minuteRenewals()),
-		"renewals-none":        Renewals(RenewalsPage{Page: acmePage(tenants.Viewer), Days: 30}),
-		"audit":                Audit(auditPage(false)),
-		"audit-platform":       Audit(auditPage(true)),
-		"audit-none":           Audit(badDates),
-		"entry":                Entry(EntryPage{acmePage(tenants.Admin), auditPage(false).Entries[4]}),
-		"tenants":              Tenants(tenantsPage()),
-		"tenant-edit":          TenantEdit(tenantPage(tenants.Operator)),
-		"tenant-errors":        TenantEdit(tenantErrors),
-		"tenant-new":           TenantEdit(newTenant),
-		"tenant-auditor":       TenantEdit(tenantPage(tenants.PlatformAuditor)),
-		"error-404":            Error(failed(404, acmePage(tenants.Viewer), "")),
-		"error-403":            Error(failed(403, acmePage(tenants.Viewer), "The role viewer may not renew a certificate. Ask an admin of Acme Retail.")),
-		"error-500":            Error(ErrorPage{Page: Page{Now: noon, RequestID: "req_7qf2m0"}, Status: 500}),
-		"error-503":            Error(failed(503, operatorPage(tenants.Operator), "")),
-		"confirm-key":          ConfirmKey(confirm(certified(), "", "")),
-		"confirm-renew":        ConfirmRenew(confirm(certified(), "", "")),
-		"confirm-release":      ConfirmRelease(confirm(certified(), "checkout.acme", "That is not the name. Type checkout.acme.example.")),
-	}
 }
 
 // testChain makes a real chain of three, the root left out.

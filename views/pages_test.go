@@ -2,6 +2,8 @@ package views
 
 import (
 	"bytes"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -47,16 +49,36 @@ func TestPages(t *testing.T) {
 
 func keep(t *testing.T, dir, name, page string) {
 	t.Helper()
-	if err := os.WriteFile(filepath.Join(dir, name), []byte(page), 0o644); err != nil {
+	path := filepath.Join(dir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(page), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }
 
+// keepStatic asks the handler for what the pages and the style sheet name.
 func keepStatic(t *testing.T, dir string) {
 	t.Helper()
-	if err := static.WriteTo(filepath.Join(dir, "static")); err != nil {
-		t.Fatal(err)
+	css := ask(t, static.URL("perennial.css"))
+	fonts := regexp.MustCompile(`url\((fonts/[^)]+)\)`).FindAllStringSubmatch(css, -1)
+	for _, name := range []string{"perennial.css", "perennial.js", "favicon.svg"} {
+		keep(t, dir, static.URL(name), ask(t, static.URL(name)))
 	}
+	for _, m := range fonts {
+		keep(t, dir, static.Prefix+m[1], ask(t, static.Prefix+m[1]))
+	}
+}
+
+func ask(t *testing.T, url string) string {
+	t.Helper()
+	w := httptest.NewRecorder()
+	static.Handler().ServeHTTP(w, httptest.NewRequest("GET", url, nil))
+	if w.Code != http.StatusOK {
+		t.Fatalf("GET %s: status %d", url, w.Code)
+	}
+	return w.Body.String()
 }
 
 // seenOn is what checkPage gathers while it walks.

@@ -75,10 +75,7 @@ func (p RenewalsPage) dayColumn(d DayLoad, i, n, most int) column {
 	x := float64(i) * w
 	c := column{X: percent(x), W: percent(w), BarX: percent(x + .16*w), BarW: percent(.68 * w), Middle: percent(x + w/2)}
 	c.Label, c.Alt = dayLabel(d.Day, i, n)
-	if c.Label != "" {
-		c.Middle = c.BarX
-		c.Now = i == 0
-	}
+	c.FromLeft, c.Now = true, i == 0
 	total := d.total()
 	if total == 0 {
 		return c
@@ -97,7 +94,6 @@ func (p RenewalsPage) dayColumn(d DayLoad, i, n, most int) column {
 	if n <= 45 || total == most {
 		c.Count, c.CountY = number(total), px(y-6)
 	}
-	c.CountX = percent(x + w/2)
 	return c
 }
 

@@ -201,7 +201,7 @@ func (p DomainPage) caaRemedy() remedy {
 		Sub:    "Keep the other records if those authorities still issue for you. Each CAA record allows one more authority.",
 		Fields: []fact{{"flags", "0"}, {"tag", tag}}}
 	for _, c := range records {
-		r.Lines = append(r.Lines, caaFate(at, c, ours))
+		r.Lines = append(r.Lines, p.caaFate(at, c))
 	}
 	if p.Domain.Finding.Args["case"] == "critical" {
 		r.Title, r.Value = "Remove this record", ""
@@ -212,11 +212,15 @@ func (p DomainPage) caaRemedy() remedy {
 	return r
 }
 
-func caaFate(at string, c tenants.CAA, ours string) recordLine {
+// caaFate says what becomes of an existing record: one that no authority understands has to go, and so has one
+// that names us with conditions we cannot meet.
+func (p DomainPage) caaFate(at string, c tenants.CAA) recordLine {
 	l := recordLine{Word: "Stays", Text: at + ". CAA " + caaLine(c)}
+	why := p.Domain.Finding.Args["case"]
 	domain, _, _ := strings.Cut(c.Value, ";")
+	ours := slices.Contains(p.Issuer.CAA, strings.ToLower(strings.TrimSpace(domain)))
 	known := slices.Contains([]string{"issue", "issuewild", "issuemail", "iodef"}, strings.ToLower(c.Tag))
-	if c.Flags&128 != 0 && !known || strings.EqualFold(strings.TrimSpace(domain), ours) {
+	if c.Flags&128 != 0 && !known || ours && (why == "account" || why == "method") {
 		l.Word, l.Class = "Remove", "del"
 	}
 	return l
