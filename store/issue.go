@@ -30,7 +30,7 @@ func (s *System) Issue(ctx context.Context, o tenants.Order, v tenants.Version, 
 }
 
 func (t *tx) issue(d *domainRow, was, o tenants.Order, v tenants.Version, plan tenants.Verdict) (tenants.VersionID, error) {
-	c, _, err := t.certificateOf(d.Tenant, d.ID)
+	c, issuer, err := t.certificateOf(d.Tenant, d.ID)
 	if err != nil {
 		return "", err
 	}
@@ -45,7 +45,7 @@ func (t *tx) issue(d *domainRow, was, o tenants.Order, v tenants.Version, plan t
 		return "", err
 	}
 	o.State, o.Ended, o.Finding, o.Attempts = tenants.Issued, t.now, tenants.Finding{}, 0
-	d.certify(v, plan)
+	d.certify(v, plan, issuer)
 	t.turnTo(d, tenants.Active, tenants.Finding{})
 	if !d.working {
 		d.next = plan.At
@@ -105,15 +105,16 @@ func (t *tx) succeed(c tenants.Certificate, v tenants.Version, plan tenants.Verd
 }
 
 // certify copies what lists show of a version and its plan.
-func (d *domainRow) certify(v tenants.Version, plan tenants.Verdict) {
+func (d *domainRow) certify(v tenants.Version, plan tenants.Verdict, issuer tenants.Issuer) {
 	d.hasVersion, d.notBefore, d.notAfter = true, v.NotBefore, v.NotAfter
 	d.orderState, d.failures, d.failedAt = "", 0, time.Time{}
-	d.planned(plan)
+	d.planned(plan, issuer)
 }
 
-func (d *domainRow) planned(p tenants.Verdict) {
+// planned copies the plan. A renewal in the authority's own window is free only where the authority says so.
+func (d *domainRow) planned(p tenants.Verdict, i tenants.Issuer) {
 	d.renewAt, d.windowStart, d.windowEnd, d.noLater = p.At, p.Start, p.End, p.NoLater
-	d.free = p.Reason == tenants.InWindow
+	d.free = p.Reason == tenants.InWindow && i.FreeARI
 }
 
 // FailOrder ends an order without a version and destroys its key. The domain shows f and gets the status that follows

@@ -147,8 +147,8 @@ func sameRevision(o tenants.Order, rev int) error {
 }
 
 // SaveOrder writes what happened to an order, its challenges included. o.Revision must be that of the row (Conflict
-// otherwise, and nothing is saved); the order that comes back has the next one. A change of state must be a legal one, is
-// audited, and its time is kept in Reached. Issued and Failed are reached through Issue and FailOrder only.
+// otherwise, and nothing is saved); the order that comes back has the next one. A change of state must be a legal one, and
+// its time is kept in Reached. That an order was placed is audited; the steps after it are its own history. Issued and Failed are reached through Issue and FailOrder only.
 // Challenges are known by (order, authorization): an ID is made when it is empty. Authorizations that were valid
 // already must be among them, so that a release can deactivate them.
 func (s *System) SaveOrder(ctx context.Context, o tenants.Order) (saved tenants.Order, err error) {
@@ -166,29 +166,13 @@ func (s *System) SaveOrder(ctx context.Context, o tenants.Order) (saved tenants.
 		if !was.State.Open() {
 			return conflict("Order %s has ended. Read the domain again.", o.ID)
 		}
-		t.recordStep(d, was.State, o)
+		if was.State != o.State && o.State == tenants.Ordered {
+			t.record(tenants.System(d.Tenant), tenants.DidPlaceOrder, string(d.ID), d.Name, fmt.Sprintf("placed an order for %s.", d.Name))
+		}
 		saved, err = t.saveOrder(d, o, was.State)
 		return err
 	})
 	return saved, err
-}
-
-func (t *tx) recordStep(d *domainRow, was tenants.OrderState, o tenants.Order) {
-	if was == o.State {
-		return
-	}
-	action, text := tenants.DidAdvance, ""
-	switch o.State {
-	case tenants.Ordered:
-		action, text = tenants.DidPlaceOrder, "placed an order for %s."
-	case tenants.Proving:
-		text = "wrote the challenge record for %s."
-	case tenants.Ready:
-		text = "saw the authority accept the proof for %s."
-	case tenants.Finalized:
-		text = "sent the certificate request for %s."
-	}
-	t.record(tenants.System(d.Tenant), action, string(d.ID), d.Name, fmt.Sprintf(text, d.Name))
 }
 
 const saveOrderSQL = `

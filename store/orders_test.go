@@ -172,6 +172,14 @@ func TestPlans(t *testing.T) {
 			t.Errorf("%d entries", n)
 		}
 		r := must[store.Renewals](t)(w.Scope(w.Acme).Renewals(s.ctx, 30))
+		if r.Next[0].Free || r.Days[0].Costly+r.Days[1].Costly != 1 {
+			t.Errorf("free where the authority does not say so: %+v", r.Next[0])
+		}
+		issuer := s.view(w.Acme, id).Issuer
+		issuer.FreeARI = true
+		must[tenants.Issuer](t)(s.sys.SaveIssuer(s.ctx, issuer))
+		check(t, s.sys.SavePlan(s.ctx, certificate, ari, plan))
+		r = must[store.Renewals](t)(w.Scope(w.Acme).Renewals(s.ctx, 30))
 		if r.Total != 1 || len(r.Days) != 30 || r.Days[0].Free+r.Days[1].Free != 1 || len(r.Next) != 1 || !r.Next[0].Free || !r.Next[0].At.Equal(at) {
 			t.Errorf("renewals: %+v", r)
 		}

@@ -50,7 +50,7 @@ func (s *System) SavePlan(ctx context.Context, id tenants.CertificateID, ari ten
 		if err != nil {
 			return err
 		}
-		c, _, err := t.certificateOf(d.Tenant, d.ID)
+		c, issuer, err := t.certificateOf(d.Tenant, d.ID)
 		if err != nil {
 			return err
 		}
@@ -63,7 +63,7 @@ func (s *System) SavePlan(ctx context.Context, id tenants.CertificateID, ari ten
 		if _, err := t.exec(savePlanSQL, d.Tenant, id, enc(ari), enc(plan)); err != nil {
 			return err
 		}
-		d.planned(plan)
+		d.planned(plan, issuer)
 		return t.saveDomain(d)
 	})
 }

@@ -33,7 +33,6 @@ const (
 	DidAskRenewal   Action = "certificate.renew" // a person asked
 	DidPlanOrder    Action = "order.plan"
 	DidPlaceOrder   Action = "order.place"
-	DidAdvance      Action = "order.step"
 	DidFailOrder    Action = "order.fail"
 	DidIssue        Action = "certificate.issue"
 	DidDownload     Action = "certificate.download"

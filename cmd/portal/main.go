@@ -17,15 +17,24 @@ import (
 
 	"perennial/cmd/portal/app"
 	"perennial/store"
+	"perennial/tenants"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr); err != nil {
-		fmt.Fprintln(os.Stderr, err)
+		fmt.Fprintln(os.Stderr, say(err))
 		os.Exit(1)
 	}
+}
+
+// say is what a person at a terminal reads: a sentence that was made for people stands alone.
+func say(err error) string {
+	if e, ok := errors.AsType[*tenants.Error](err); ok && e.Err == nil && e.Kind != tenants.Internal {
+		return e.Text
+	}
+	return err.Error()
 }
 
 // run is the program without its process: everything it needs comes in as an argument.

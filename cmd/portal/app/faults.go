@@ -13,6 +13,9 @@ type Fault struct {
 }
 
 func (f Fault) String() string {
+	if manual(f.Setting) == "" { // a flag of one command, which no variable sets
+		return fmt.Sprintf("--%s: %s", f.Setting, f.Text)
+	}
 	return fmt.Sprintf("--%s (%s): %s", f.Setting, Variable(f.Setting), f.Text)
 }
 
