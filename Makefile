@@ -23,7 +23,7 @@ setup: ## install what the tests need where that is possible, else say what is m
 
 check: ## format, fresh generated code, go vet, staticcheck
 	@out=$$(gofmt -l .); test -z "$$out" || { echo "not formatted, run gofmt -w:"; echo "$$out"; exit 1; }
-	$(TOOL) templ generate -check
+	$(TOOL) templ generate -check -log-level=error
 	go vet ./...
 	$(TOOL) staticcheck ./...
 
