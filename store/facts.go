@@ -8,25 +8,25 @@ import (
 )
 
 // facts gathers what is known about a domain.
-func (t *tx) facts(d *domainRow) (f tenants.Facts, err error) {
+func (q query) facts(d *domainRow, now time.Time) (f tenants.Facts, err error) {
 	f = tenants.Facts{Domain: d.Domain, Failures: d.failures, LastFailed: d.failedAt, Releasing: !d.releasing.IsZero()}
 	if !d.lookAsked.IsZero() {
 		f.Domain.Check = nil // a person asked for a look: as if there had been none
 	}
-	if f.Certificate, f.Issuer, err = t.certificateOf(d.Tenant, d.ID); err != nil {
+	if f.Certificate, f.Issuer, err = q.certificateOf(d.Tenant, d.ID); err != nil {
 		return f, err
 	}
-	if f.Current, err = t.currentVersion(f.Certificate); err != nil {
+	if f.Current, err = q.currentVersion(f.Certificate); err != nil {
 		return f, err
 	}
-	if f.Order, err = t.openOrder(d); err != nil {
+	if f.Order, err = q.openOrder(d); err != nil {
 		return f, err
 	}
-	if f.Leftover, err = t.leftover(d); err != nil {
+	if f.Leftover, err = q.leftover(d); err != nil {
 		return f, err
 	}
 	if f.Releasing || d.Proved.IsZero() {
-		f.Authz, err = t.authorizations(d)
+		f.Authz, err = q.authorizations(d, now)
 	}
 	return f, err
 }
@@ -81,9 +81,9 @@ where c.tenant_id = $1 and c.domain_id = $2 and c.presented_at > 0 and c.cleaned
 const remembered = 200 * 24 * time.Hour
 
 // authorizations lists the authorizations that were won with this claim and may live on at the authority.
-func (t *tx) authorizations(d *domainRow) ([]string, error) {
-	return collect(t.query, scanOne[string], `
+func (q query) authorizations(d *domainRow, now time.Time) ([]string, error) {
+	return collect(q, scanOne[string], `
 select c.authz from challenges c join orders o on o.id = c.order_id
 where c.tenant_id = $1 and c.domain_id = $2 and c.authz <> '' and o.created_at > $3 group by c.authz order by max(c.id) desc limit 500`,
-		d.Tenant, d.ID, us(t.now.Add(-remembered)))
+		d.Tenant, d.ID, us(now.Add(-remembered)))
 }

@@ -83,6 +83,9 @@ func (d dueRow) compare(e dueRow) int {
 // works on it, or it was released. owner must be unlike any other run's, also in this process: two runs with the same
 // owner would both be let in.
 func (s *System) Begin(ctx context.Context, id tenants.DomainID, owner string, lease time.Duration) (f tenants.Facts, ok bool, err error) {
+	if f, ok, err = s.resume(ctx, id, owner, lease); ok || err != nil {
+		return f, ok, err
+	}
 	err = s.db.housekeep(ctx, func(t *tx) error {
 		d, err := t.anyDomain(id, t.db.engine.lock, t.now)
 		if err != nil {
@@ -98,11 +101,26 @@ func (s *System) Begin(ctx context.Context, id tenants.DomainID, owner string, l
 		if err := t.lease(d, owner, lease); err != nil {
 			return err
 		}
-		f, err = t.facts(d)
+		f, err = t.facts(d, t.now)
 		return err
 	})
 	if err != nil {
 		return tenants.Facts{}, false, fmt.Errorf("begin %s: %w", id, err)
+	}
+	return f, ok, nil
+}
+
+// resume gathers the facts for somebody who holds the lease with more than half of its time left. Nothing has to be
+// written then, so the one writer is not asked; whoever acts on the facts writes under lock and looks again.
+func (s *System) resume(ctx context.Context, id tenants.DomainID, owner string, lease time.Duration) (f tenants.Facts, ok bool, err error) {
+	q, now := s.db.read(ctx), s.db.now()
+	d, err := q.anyDomain(id, "", now)
+	if err == nil && d.working && d.leaseOwner == owner && d.leaseUntil.Sub(now) > lease/2 && d.Status != tenants.Released {
+		ok = true
+		f, err = q.facts(d, now)
+	}
+	if err != nil {
+		return tenants.Facts{}, false, fmt.Errorf("resume %s: %w", id, err)
 	}
 	return f, ok, nil
 }

@@ -138,7 +138,7 @@ func (q query) groups(id tenants.TenantID) ([]GroupView, error) {
 	return collect(q, func(r rows) (g GroupView, err error) {
 		return g, r.Scan(&g.ID, &g.Claim, &g.Role, &g.People)
 	}, `select g.id, g.claim, g.role, (select count(*) from member_groups mg where mg.claim = g.claim)
-from groups g where g.tenant_id = $1 order by g.id`, id)
+from groups g where g.tenant_id = $1 order by g.claim`, id)
 }
 
 // AddTenant makes a tenant with its groups and its own sealing key.
