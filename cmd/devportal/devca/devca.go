@@ -61,6 +61,7 @@ type CA struct {
 	store    *db.MemoryStore
 	pebble   http.Handler
 	exchange sync.RWMutex // see guard
+	marks    sync.Mutex   // see awaitMark
 	faults   faults
 	counts   counts
 	server   *http.Server

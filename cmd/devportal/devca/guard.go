@@ -2,6 +2,8 @@ package devca
 
 import (
 	"bytes"
+	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -98,6 +100,11 @@ func (a *CA) guard(w http.ResponseWriter, r *http.Request) {
 		w = &askAgain{w, a.config.AskAgain}
 	}
 	switch endpoint {
+	case NewOrder:
+		a.marks.Lock() // whoever finalized before has seen the mark that is read now
+		a.marks.Unlock()
+		a.exchange.RLock()
+		defer a.exchange.RUnlock()
 	case Authorization, Order, Orders:
 		a.exchange.Lock()
 		defer a.exchange.Unlock()
@@ -130,8 +137,27 @@ func (a *CA) settle(id string) {
 		}
 		if _, err := a.store.GetOrderByIssuedSerial(cert.ID); err == nil {
 			a.suggest(cert)
+			a.awaitMark(order, deadline)
 			return
 		}
+	}
+}
+
+// awaitMark waits until Pebble has marked the order that this one replaces. It does so last, in the background, and
+// reads the mark without a lock when the next order comes, so the lock is ours: see guard.
+func (a *CA) awaitMark(order *core.Order, deadline time.Time) {
+	_, text, _ := strings.Cut(order.Replaces, ".")
+	serial, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil || len(serial) == 0 {
+		return
+	}
+	old, err := a.store.GetOrderByIssuedSerial(hex.EncodeToString(serial))
+	for marked := err != nil; !marked && time.Now().Before(deadline); time.Sleep(20 * time.Microsecond) {
+		a.marks.Lock()
+		old.RLock()
+		marked = old.IsReplaced
+		old.RUnlock()
+		a.marks.Unlock()
 	}
 }
 
