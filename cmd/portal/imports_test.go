@@ -53,7 +53,6 @@ var homes = []struct {
 	{"github.com/riverqueue/...", []string{"perennial/store"}},
 	{"github.com/pressly/goose/...", []string{"perennial/store"}},
 	{"github.com/tink-crypto/...", []string{"perennial/store/seal"}},
-	{"github.com/alecthomas/kong", []string{"perennial/cmd/..."}},
 	{"github.com/letsencrypt/...", []string{"perennial/cmd/devportal/..."}},
 	{"github.com/zitadel/...", []string{"perennial/cmd/devportal/..."}},
 	{"github.com/chromedp/...", []string{"perennial/test/..."}},

@@ -2,18 +2,11 @@ package app
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"io"
-	"log/slog"
-	"net/netip"
-	"os"
-	"reflect"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
-
-	"github.com/alecthomas/kong"
 
 	"perennial/tenants"
 )
@@ -38,245 +31,251 @@ type Command struct {
 	Groups     []tenants.Group // TenantAdd: without ids
 }
 
-// unchecked is Config without its methods: kong would call Validate by itself, whatever the command needs.
-type unchecked Config
+// verbs are the commands, and the words that lead to some of them, with what --help says about each.
+var verbs = []struct{ path, help string }{
+	{Serve, "Run the portal."},
+	{Migrate, "Bring the database up to date and stop."},
+	{"admin", "Work on the database directly."},
+	{"admin tenant", "Tenants."},
+	{TenantAdd, "Add a tenant."},
+	{TenantList, "List the tenants."},
+	{Version, "Print the version."},
+	{Healthcheck, "Ask the running portal whether it is well; for containers."},
+}
 
-// grammar is the command line as kong reads it.
-type grammar struct {
-	Settings unchecked `embed:""`
+// below is what of a command comes after path, and whether anything does.
+func below(path, command string) (string, bool) {
+	if path == "" {
+		return command, true
+	}
+	return strings.CutPrefix(command, path+" ")
+}
 
-	Serve   struct{} `cmd:"" help:"Run the portal."`
-	Migrate struct{} `cmd:"" help:"Bring the database up to date and stop."`
-	Admin   struct {
-		Tenant struct {
-			Add struct {
-				Slug  string          `arg:"" help:"Short name that never changes: a–z, 0–9, hyphen."`
-				Name  string          `help:"Name on pages."`
-				Group []tenants.Group `sep:"none" help:"OIDC group and its role: GROUP=viewer, auditor, editor, approver or admin. May be given more than once." placeholder:"GROUP=ROLE"`
-			} `cmd:"" help:"Add a tenant."`
-			List struct{} `cmd:"" help:"List the tenants."`
-		} `cmd:"" help:"Tenants."`
-	} `cmd:"" help:"Work on the database directly."`
-	Version     struct{} `cmd:"" help:"Print the version."`
-	Healthcheck struct{} `cmd:"" help:"Ask the running portal whether it is well; for containers."`
+// following are the words that may come after path; none if path is a whole command.
+func following(path string) []string {
+	var all []string
+	for _, v := range verbs {
+		if rest, yes := below(path, v.path); yes && !strings.Contains(rest, " ") {
+			all = append(all, rest)
+		}
+	}
+	return all
 }
 
 // Parse reads the command line and the environment. An error is either about the command line itself or a Faults
 // that names everything that is wrong with the settings the command needs. Only --help writes to out.
 func Parse(args []string, env func(string) (string, bool), out io.Writer) (Command, Config, error) {
-	var g grammar
-	p := reader{env: env}
-	helped := false
-	k, err := kong.New(&g, append(p.options(), kong.Name("portal"),
-		kong.Description("Perennial: self-service certificates for custom domains. Every flag is also a variable: --base-url is PERENNIAL_BASE_URL."),
-		kong.Writers(out, out), kong.Exit(func(int) { helped = true }))...)
-	if err != nil {
-		return Command{}, Config{}, fmt.Errorf("build command line: %w", err)
-	}
-	ctx, err := k.Parse(args)
-	switch {
-	case helped:
-		return Command{Name: Help}, Config{}, nil
-	case err != nil:
+	l := newLine()
+	if err := l.read(args); err != nil {
 		return Command{}, Config{}, fmt.Errorf("%w. See portal --help", err)
 	}
-	c := Config(g.Settings)
-	c.BaseURL = strings.TrimSuffix(c.BaseURL, "/")
-	cmd := commandOf(ctx.Command(), &g)
-	return cmd, c, p.faults.and(c.check(cmd.Name)).err()
+	if l.help {
+		_, err := io.WriteString(out, helpText(l))
+		return Command{Name: Help}, Config{}, err
+	}
+	l.environment(env)
+	l.config.BaseURL = strings.TrimSuffix(l.config.BaseURL, "/")
+	return l.command(), l.config, l.faults.and(l.config.check(l.path)).err()
 }
 
 // Default is the configuration that nothing was set in.
-func Default() Config {
-	var c unchecked
-	p := reader{env: func(string) (string, bool) { return "", false }}
-	if err := kong.ApplyDefaults(&c, p.options()...); err != nil {
-		panic(err) // a default in Config's tags that its own type refuses: every test fails with it
-	}
-	return Config(c)
+func Default() Config { return newLine().config }
+
+const helpOfHelp = "Show context-sensitive help."
+
+// line is the command line while it is read.
+type line struct {
+	flags    *flag.FlagSet // what may be given so far; a command adds its own
+	settings []*option
+	own      []*option // flags of the command alone
+	config   Config
+	faults   Faults
+	help     bool
+
+	path       string // words of the command so far
+	slugs      []string
+	tenantName string
+	groups     []tenants.Group
 }
 
-func commandOf(path string, g *grammar) Command {
-	add := g.Admin.Tenant.Add
-	if name := strings.TrimSuffix(path, " <slug>"); name != TenantAdd {
-		return Command{Name: name}
-	}
-	if add.Name == "" {
-		add.Name = add.Slug
-	}
-	return Command{Name: TenantAdd, Slug: add.Slug, TenantName: add.Name, Groups: add.Group}
+func newLine() *line {
+	l := &line{flags: flag.NewFlagSet("portal", flag.ContinueOnError)}
+	l.flags.BoolVar(&l.help, "help", false, helpOfHelp)
+	l.settings = options(&l.config, &l.faults)
+	l.accept(l.settings)
+	return l
 }
 
-// reader turns what was typed into values. A value that cannot be read becomes a fault instead of ending the
-// parse, so that the next one is looked at too.
-type reader struct {
-	env    func(string) (string, bool)
-	faults Faults
-}
-
-func (p *reader) options() []kong.Option {
-	return []kong.Option{
-		kong.Resolvers(kong.ResolverFunc(p.resolve)),
-		kong.PostBuild(describe),
-		read(p, parseCount), read(p, parseDuration), read(p, parseLevel), read(p, parseLimit), read(p, parseGroup), read(p, parseSecret),
-		readList(p, parsePrefix), readList(p, parseText),
+func (l *line) accept(more []*option) {
+	for _, o := range more {
+		l.flags.Var(o, o.name, o.help)
 	}
 }
 
-// describe gives every setting its manual.
-func describe(k *kong.Kong) error {
-	for _, f := range k.Model.Flags {
-		if text := manual(f.Name); text != "" {
-			f.Help = text
+// read does what flag.FlagSet.Parse does, except that flags may stand anywhere among the words and that a forgotten
+// value is noticed: Parse would take the next flag for it.
+func (l *line) read(args []string) error {
+	for literal := false; len(args) > 0; {
+		var err error
+		arg := args[0]
+		args = args[1:]
+		switch {
+		case literal || arg == "-" || !strings.HasPrefix(arg, "-"):
+			err = l.word(arg)
+		case arg == "--":
+			literal = true
+		default:
+			args, err = l.flag(arg, args)
 		}
+		if err != nil {
+			return err
+		}
+	}
+	return l.incomplete()
+}
+
+// flag reads one flag and returns the arguments after it and its value.
+func (l *line) flag(arg string, rest []string) ([]string, error) {
+	arg, value, given := strings.Cut(arg, "=")
+	name := strings.TrimPrefix(arg, "--")
+	if arg == "-h" {
+		name = "help"
+	}
+	f := l.flags.Lookup(name)
+	if f == nil {
+		return nil, fmt.Errorf("unknown flag %s%s", arg, didYouMean(arg, l.flagNames()))
+	}
+	if isSwitch(f) {
+		value = truth(value, given)
+	} else if !given {
+		if len(rest) == 0 || strings.HasPrefix(rest[0], "-") && rest[0] != "-" {
+			return nil, fmt.Errorf("%s: expected a value; one that begins with a hyphen is written %[1]s=VALUE", arg)
+		}
+		value, rest = rest[0], rest[1:]
+	}
+	if err := l.flags.Set(name, value); err != nil {
+		return nil, fmt.Errorf("%s: %w", arg, err)
+	}
+	return rest, nil
+}
+
+func isSwitch(f *flag.Flag) bool {
+	b, ok := f.Value.(interface{ IsBoolFlag() bool })
+	return ok && b.IsBoolFlag()
+}
+
+// truth is the value of a switch; on a command line people also write yes and no.
+func truth(value string, given bool) string {
+	switch {
+	case !given || value == "yes":
+		return "true"
+	case value == "no":
+		return "false"
+	}
+	return value
+}
+
+func (l *line) flagNames() []string {
+	var all []string
+	l.flags.VisitAll(func(f *flag.Flag) { all = append(all, "--"+f.Name) })
+	return all
+}
+
+// word takes the next word: of a command, or the slug.
+func (l *line) word(w string) error {
+	next := following(l.path)
+	switch {
+	case slices.Contains(next, w):
+		l.path = strings.TrimPrefix(l.path+" "+w, " ")
+		if l.path == TenantAdd {
+			l.addFlags()
+		}
+	case l.path == TenantAdd && len(l.slugs) == 0:
+		l.slugs = []string{w}
+	default:
+		return fmt.Errorf("unexpected argument %s%s", w, didYouMean(w, next))
 	}
 	return nil
 }
 
-// read makes kong read values of type T with parse, whose second result is the fault in words, empty for none.
-func read[T any](p *reader, parse func(string) (T, string)) kong.Option {
-	return kong.TypeMapper(reflect.TypeFor[T](), kong.MapperFunc(func(ctx *kong.DecodeContext, target reflect.Value) error {
-		var text string
-		if err := ctx.Scan.PopValueInto("value", &text); err != nil {
-			return err
-		}
-		v, wrong := parse(text)
-		if wrong != "" {
-			p.faults.add(ctx.Value.Name, "%s", wrong)
-			return nil
-		}
-		target.Set(reflect.ValueOf(v))
+// addFlags lets the flags be given that only TenantAdd has.
+func (l *line) addFlags() {
+	l.own = []*option{
+		{name: "name", help: "Name on pages.", target: &l.tenantName, faults: &l.faults},
+		{name: "group", help: "OIDC group and its role: GROUP=viewer, auditor, editor, approver or admin. May be given more than once.", target: &l.groups, faults: &l.faults},
+	}
+	l.accept(l.own)
+}
+
+// incomplete says what is missing at the end of the line, unless only help was asked for.
+func (l *line) incomplete() error {
+	next := following(l.path)
+	switch {
+	case l.help:
 		return nil
-	}))
-}
-
-// readList is read for values separated by commas; a flag given again adds to them.
-func readList[T any](p *reader, parse func(string) (T, string)) kong.Option {
-	return kong.TypeMapper(reflect.TypeFor[[]T](), kong.MapperFunc(func(ctx *kong.DecodeContext, target reflect.Value) error {
-		var text string
-		if err := ctx.Scan.PopValueInto("value", &text); err != nil {
-			return err
-		}
-		for item := range strings.SplitSeq(text, ",") {
-			item = strings.TrimSpace(item)
-			if item == "" {
-				continue
-			}
-			v, wrong := parse(item)
-			if wrong != "" {
-				p.faults.add(ctx.Value.Name, "%s", wrong)
-				continue
-			}
-			target.Set(reflect.Append(target, reflect.ValueOf(v)))
-		}
-		return nil
-	}))
-}
-
-// resolve finds the value of a setting that no flag gave. An empty variable counts as absent.
-func (p *reader) resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
-	if manual(flag.Name) == "" {
-		return nil, nil // a flag of one command, not a setting
-	}
-	value, set := p.env(Variable(flag.Name))
-	set = set && value != ""
-	if flag.Target.Type() == reflect.TypeFor[tenants.Secret]() {
-		return p.secret(flag.Name, value, set), nil
-	}
-	if !set {
-		return nil, nil
-	}
-	if flag.IsBool() {
-		b, err := strconv.ParseBool(value)
-		if err != nil {
-			p.faults.add(flag.Name, "%q is neither yes nor no. Write true or false.", value)
-			return nil, nil
-		}
-		return b, nil
-	}
-	return value, nil
-}
-
-// secret is the value itself or the content of the file that the _FILE variable names; nil if neither is set.
-func (p *reader) secret(setting, value string, set bool) any {
-	path, fromFile := p.env(Variable(setting) + "_FILE")
-	switch fromFile = fromFile && path != ""; {
-	case set && fromFile:
-		p.faults.add(setting, "It is set twice, as %[1]s and as %[1]s_FILE. Remove one of them.", Variable(setting))
-		return value
-	case fromFile:
-		text, err := os.ReadFile(path)
-		if err != nil {
-			p.faults.add(setting, "The file that %s_FILE names cannot be read (%v). Name a file that the portal may read.", Variable(setting), err)
-			return nil
-		}
-		return strings.TrimRight(string(text), "\r\n")
-	case set:
-		return value
+	case l.path == TenantAdd && len(l.slugs) == 0:
+		return errors.New(`expected "<slug>"`)
+	case len(next) > 0:
+		return fmt.Errorf("expected %s", oneOf(next))
 	}
 	return nil
 }
 
-// Variable is the environment variable of a setting.
-func Variable(setting string) string {
-	return "PERENNIAL_" + strings.ToUpper(strings.ReplaceAll(setting, "-", "_"))
+// environment reads the settings that no flag gave.
+func (l *line) environment(env func(string) (string, bool)) {
+	given := map[string]bool{}
+	l.flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	for _, o := range l.settings {
+		if !given[o.name] {
+			o.fromEnvironment(env)
+		}
+	}
 }
 
-func parseText(s string) (string, string) { return s, "" }
-
-func parseSecret(s string) (tenants.Secret, string) { return tenants.NewSecret([]byte(s)), "" }
-
-func parseCount(s string) (int, string) {
-	n, err := strconv.Atoi(s)
-	if err != nil {
-		return 0, fmt.Sprintf("%q is not a number. Write digits only, such as 32.", s)
+func (l *line) command() Command {
+	if l.path != TenantAdd {
+		return Command{Name: l.path}
 	}
-	return n, ""
+	slug := l.slugs[0]
+	if l.tenantName == "" {
+		l.tenantName = slug
+	}
+	return Command{Name: TenantAdd, Slug: slug, TenantName: l.tenantName, Groups: l.groups}
 }
 
-func parseDuration(s string) (time.Duration, string) {
-	d, err := time.ParseDuration(s)
-	if err != nil {
-		return 0, fmt.Sprintf("%q is not a length of time. Write a number and a unit, such as 500ms, 1s or 2m.", s)
+// didYouMean names the known words that a wrong one is close to.
+func didYouMean(word string, known []string) string {
+	near := slices.DeleteFunc(slices.Clone(known), func(k string) bool {
+		return !strings.HasPrefix(k, word) && distance(k, word) > 2
+	})
+	if word == "" || len(near) == 0 {
+		return ""
 	}
-	return d, ""
+	return ", did you mean " + oneOf(near) + "?"
 }
 
-func parseLevel(s string) (slog.Level, string) {
-	var l slog.Level
-	if err := l.UnmarshalText([]byte(s)); err != nil {
-		return 0, fmt.Sprintf("%q is not a level. Write debug, info, warn or error.", s)
+func oneOf(words []string) string {
+	if len(words) == 1 {
+		return fmt.Sprintf("%q", words[0])
 	}
-	return l, ""
+	return `one of "` + strings.Join(words, `", "`) + `"`
 }
 
-func parseLimit(s string) (tenants.Limit, string) {
-	count, per, _ := strings.Cut(s, "/")
-	n, err1 := strconv.Atoi(count)
-	d, err2 := time.ParseDuration(per)
-	if errors.Join(err1, err2) != nil || n < 1 || d <= 0 {
-		return tenants.Limit{}, fmt.Sprintf("%q is not a limit. Write a count, a slash and a length of time, such as 300/3h.", s)
+// distance is how many letters must be added, removed or replaced to make b from a (Levenshtein).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1) // from what of a was seen to each beginning of b
+	for j := range row {
+		row[j] = j
 	}
-	return tenants.Limit{Count: n, Per: d}, ""
-}
-
-// parsePrefix also takes a single address.
-func parsePrefix(s string) (netip.Prefix, string) {
-	if a, err := netip.ParseAddr(s); err == nil {
-		return netip.PrefixFrom(a, a.BitLen()), ""
+	for i := range len(a) {
+		replaced := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			if a[i] != b[j] {
+				replaced++
+			}
+			replaced, row[j+1] = row[j+1], min(replaced, row[j+1]+1, row[j]+1)
+		}
 	}
-	n, err := netip.ParsePrefix(s)
-	if err != nil {
-		return netip.Prefix{}, fmt.Sprintf("%q is not a network. Write an address such as 10.0.0.7 or a network such as 10.0.0.0/8.", s)
-	}
-	return n.Masked(), ""
-}
-
-// parseGroup splits at the last equals sign, since directory names such as cn=admins,ou=it hold some themselves.
-func parseGroup(s string) (tenants.Group, string) {
-	at := strings.LastIndex(s, "=")
-	if at < 1 || !slices.Contains(tenants.Roles, tenants.Role(s[at+1:])) {
-		return tenants.Group{}, fmt.Sprintf("%q is not a group and its role. Write GROUP=ROLE with one of the roles viewer, auditor, editor, approver, admin.", s)
-	}
-	return tenants.Group{Claim: s[:at], Role: tenants.Role(s[at+1:])}, ""
+	return row[len(b)]
 }
