@@ -28,7 +28,7 @@ check: ## format, fresh generated code, go vet, staticcheck
 	$(TOOL) staticcheck ./...
 
 unit: ## tests of all packages under the race detector, the long stories once more in full without it
-	go run ./test/gotest $(RACE) -short -timeout 15m $(UNITS)
+	go run ./test/gotest $(RACE) -short -timeout 30m $(UNITS)
 	go run ./test/gotest -timeout 15m -run 'TestRenewalBurst|TestTwoYears' ./jobs
 
 e2e: ## browser tests and tests of the real binary

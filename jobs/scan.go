@@ -5,8 +5,11 @@ import (
 	"time"
 )
 
-// scanBatch bounds one claim, so that it stays a short transaction.
-const scanBatch = 500
+// scanBatch bounds one claim, which holds SQLite's only writer.
+const scanBatch = 100
+
+// scanBatches bounds how many claims one scan makes, so that sweeping and stopping are never far away.
+const scanBatches = 5
 
 // scanLoop looks for due domains every tick and, less often, sweeps what has run out.
 func (e *Engine) scanLoop(ctx context.Context) {
@@ -32,11 +35,16 @@ func (e *Engine) scanLoop(ctx context.Context) {
 }
 
 // Scan lets waiting orders go on as far as the CA's budget allows and enqueues what is due. Any number of
-// processes may scan at once: a claim takes rows that no other claim has.
+// processes may scan at once: a claim takes rows that no other claim has. While claims come back full there is more, but
+// each is a transaction of its own, so that others can write in between.
 func (e *Engine) Scan(ctx context.Context) error {
 	if err := e.Admit(ctx); err != nil {
 		return err
 	}
-	_, err := e.sys.Claim(ctx, scanBatch)
-	return err
+	for range scanBatches {
+		if ids, err := e.sys.Claim(ctx, scanBatch); err != nil || len(ids) < scanBatch {
+			return err
+		}
+	}
+	return nil
 }
