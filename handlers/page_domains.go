@@ -22,14 +22,11 @@ func (s *Site) domains(v *visit) error {
 	if err != nil {
 		return err
 	}
-	counts, err := s.scope(v).Overview(v.ctx())
-	if err != nil {
-		return err
-	}
 	list, err := s.scope(v).Domains(v.ctx(), filter)
 	if err != nil {
 		return err
 	}
+	counts := list.Overview
 	all, err := s.everyDomain(v, filter, counts.Total, list)
 	if err != nil {
 		return err

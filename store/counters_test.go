@@ -40,6 +40,10 @@ func TestCountersAreExact(t *testing.T) {
 			if diff := cmp.Diff(s.counted(in), got); diff != "" {
 				t.Errorf("counters of %s (- counted, + kept):\n%s", in.Slug, diff)
 			}
+			page := must[store.DomainPage](t)(w.Scope(in).Domains(s.ctx, store.DomainFilter{Query: "no such name"}))
+			if diff := cmp.Diff(got, page.Overview); diff != "" {
+				t.Errorf("counters beside an empty page of %s (- overview, + page):\n%s", in.Slug, diff)
+			}
 		}
 		check(t, s.sys.Sweep(s.ctx))
 		got := must[store.Overview](t)(w.Scope(w.Acme).Overview(s.ctx))

@@ -24,34 +24,37 @@ func (s *Scope) Overview(ctx context.Context) (Overview, error) {
 	return overview(all), err
 }
 
-// Domains is one page of the tenant's domains.
+// Domains is one page of the tenant's domains, with the counts of all of them.
 func (s *Scope) Domains(ctx context.Context, f DomainFilter) (DomainPage, error) {
 	if err := s.db.may(ctx, s.actor, tenants.ReadDomains, ""); err != nil {
 		return DomainPage{}, err
 	}
 	q := s.db.read(ctx)
-	total, err := q.countDomains(s.actor.Tenant, f)
+	all, err := q.tallies(s.actor.Tenant)
 	if err != nil {
 		return DomainPage{}, err
 	}
 	p, err := q.domainPage(s.actor.Tenant, f)
-	p.Total = total
+	if err != nil {
+		return p, err
+	}
+	p.Overview = overview(all)
+	p.Total, err = q.countDomains(s.actor.Tenant, f, all)
 	return p, err
 }
 
 // countDomains counts what the filter matches: from the counters, unless part of a name is looked for.
-func (q query) countDomains(tenant tenants.TenantID, f DomainFilter) (n int, err error) {
+func (q query) countDomains(tenant tenants.TenantID, f DomainFilter, all []tallyRow) (n int, err error) {
 	if f.Query != "" {
 		w := f.where(tenant)
 		return n, q.one(`select count(*) from domains d`+w.text(), w.args, &n)
 	}
-	all, err := q.tallies(tenant)
 	for _, t := range all {
 		if (f.Status == "" || t.status == f.Status) && (f.Week.IsZero() || t.week.Equal(weekOf(f.Week))) {
 			n += t.n
 		}
 	}
-	return n, err
+	return n, nil
 }
 
 func (f DomainFilter) where(tenant tenants.TenantID) *where {
@@ -98,7 +101,7 @@ func (q query) domainPage(tenant tenants.TenantID, f DomainFilter) (p DomainPage
 	case continued:
 		w.add("(d.sort_at, d.id) "+compare+" (?, ?)", from.Num, from.ID)
 	}
-	text := `select ` + domainRowColumns + ` from domains d join issuers i on i.id = d.issuer_id` + w.text() + ` order by ` + by + w.limit(limit)
+	text := `select ` + domainRowColumns + ` from domains d join issuers i on i.id = d.issuer_id` + w.text() + ` order by ` + by + limitTo(limit)
 	list, err := collect(q, readListed, text, w.args...)
 	if err != nil {
 		return p, err
@@ -109,8 +112,9 @@ func (q query) domainPage(tenant tenants.TenantID, f DomainFilter) (p DomainPage
 		}
 		return cursor{Num: d.sortAt, ID: string(d.ID)}
 	})
-	for _, d := range list {
-		p.Rows = append(p.Rows, d.DomainRow)
+	p.Rows = make([]DomainRow, len(list))
+	for i, d := range list {
+		p.Rows[i] = d.DomainRow
 	}
 	return p, nil
 }

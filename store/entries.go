@@ -104,7 +104,7 @@ func (q query) listEntries(l log, f EntryFilter, from cursor, continued bool, li
 	case continued:
 		w.add("e.number "+compare+" ?", from.Num)
 	}
-	text := `select ` + entryColumns + ` from entries e` + w.text() + ` order by ` + key + direction + w.limit(limit)
+	text := `select ` + entryColumns + ` from entries e` + w.text() + ` order by ` + key + direction + limitTo(limit)
 	return collect(q, readEntry, text, w.args...)
 }
 

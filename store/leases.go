@@ -12,17 +12,18 @@ import (
 
 // candidates is how far Claim looks among the due for those that expire first. All of them are in the index, so
 // this is cheap; without a bound, a million due rows would be sorted for a hundred.
-const candidates = 2000
+const candidates = 500
 
-// claimSQL walks the due in the order of their due time within the index alone, then takes those that go first.
+// claimSQL walks the due in the order of their due time within the index alone, then takes those that go first. Its
+// limits stand in the text for the reason that limitTo gives.
 const claimSQL = `
 update agenda set lease_owner = $2, lease_until = $3, next_action_at = $3, working = 0
 where domain_id in (
 	select a.domain_id from agenda a
 	where a.next_action_at > 0 and a.next_action_at <= $1 and a.domain_id in (
 		select c.domain_id from (select domain_id, lane, not_after from agenda
-			where next_action_at > 0 and next_action_at <= $1 order by next_action_at limit $4) c
-		order by c.lane, c.not_after, c.domain_id limit $5)%s)
+			where next_action_at > 0 and next_action_at <= $1 order by next_action_at limit %d) c
+		order by c.lane, c.not_after, c.domain_id limit %d)%s)
 returning domain_id, turn, lane, not_after`
 
 // claimLease is how long a claimed domain may wait in the queue before it is due again.
@@ -37,8 +38,8 @@ const claimant = "queue"
 func (s *System) Claim(ctx context.Context, limit int) (ids []tenants.DomainID, err error) {
 	err = s.db.housekeep(ctx, func(t *tx) error {
 		ids = nil
-		due, err := collect(t.query, scanDue, fmt.Sprintf(claimSQL, t.db.engine.skipLocked()), us(t.now), claimant,
-			us(t.now.Add(claimLease)), candidates, limit)
+		text := fmt.Sprintf(claimSQL, candidates, limit, t.db.engine.skipLocked())
+		due, err := collect(t.query, scanDue, text, us(t.now), claimant, us(t.now.Add(claimLease)))
 		if err != nil {
 			return err
 		}
@@ -210,7 +211,7 @@ func (t *tx) turnTo(d *domainRow, s tenants.Status, why tenants.Finding) {
 }
 
 func headline(f tenants.Finding) string {
-	if text := tenants.Explain(f).Short; text != "" {
+	if text := f.Short(); text != "" {
 		return text
 	}
 	return "Code " + string(f.Code)

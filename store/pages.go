@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -58,11 +59,9 @@ func (w *where) text() string {
 	return " where " + strings.Join(w.conds, " and ")
 }
 
-// limit ends a select; n rows are wanted and one more, which tells whether there is another page.
-func (w *where) limit(n int) string {
-	w.args = append(w.args, n+1)
-	return fmt.Sprintf(" limit $%d", len(w.args))
-}
+// limitTo ends a select; n rows are wanted and one more, which tells whether there is another page. The number stands in
+// the text, since SQLite compiles a statement anew whenever a parameter of its limit is bound.
+func limitTo(n int) string { return " limit " + strconv.Itoa(n+1) }
 
 // page cuts one row more than was asked for into a page and its cursors. key makes the cursor of a row.
 func page[T any](rows []T, limit int, from cursor, continued bool, key func(T) cursor) (_ []T, next, prev string) {

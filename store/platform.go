@@ -85,7 +85,7 @@ func (q query) tenantPage(p *TenantPage, f TenantFilter, w *where) error {
 	if continued {
 		w.add("(x.expiry, x.id) "+compare+" (?, ?)", from.Num, from.ID)
 	}
-	text := `select x.* from (` + tenantListSQL + `) x` + w.text() + ` order by x.expiry` + direction + `, x.id` + direction + w.limit(limit)
+	text := `select x.* from (` + tenantListSQL + `) x` + w.text() + ` order by x.expiry` + direction + `, x.id` + direction + limitTo(limit)
 	list, err := collect(q, readTenantRow, text, w.args...)
 	if err != nil {
 		return err

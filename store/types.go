@@ -54,8 +54,9 @@ type DomainFilter struct {
 // DomainPage is one page of the list.
 type DomainPage struct {
 	Rows       []DomainRow
-	Next, Prev string // cursors; empty at the ends
-	Total      int    // of the filter, over all pages
+	Next, Prev string   // cursors; empty at the ends
+	Total      int      // of the filter, over all pages
+	Overview   Overview // of all domains, whatever the filter: the counters are read for Total anyway
 }
 
 // DomainRow is all that a list shows of one domain.

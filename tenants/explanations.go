@@ -2,7 +2,7 @@ package tenants
 
 import (
 	"maps"
-	"regexp"
+	"strings"
 	"time"
 )
 
@@ -157,31 +157,37 @@ var unexplained = Explanation{
 	Who: OperatorDo, Do: "Whoever runs this portal finds the cause in the raw answer.",
 }
 
-var placeholder = regexp.MustCompile(`\{(\w+)\|([^}]*)\}`)
-
 func explain(f Finding) Explanation {
-	if f.OK() {
-		return Explanation{}
-	}
-	e, ok := explanations[f.Code+Code("/"+f.Args["case"])]
-	if !ok {
-		e, ok = explanations[f.Code]
-	}
-	if !ok {
-		e, f = unexplained, f.With("code", string(f.Code))
-	}
+	e, f := f.lookUp()
 	for _, text := range []*string{&e.Short, &e.Happened, &e.Why, &e.Do} {
 		*text = f.fill(*text)
 	}
 	return e
 }
 
-// fill puts the finding's arguments into a text of the table.
+// lookUp is the finding's entry of the table and the finding with all that the entry asks for.
+func (f Finding) lookUp() (Explanation, Finding) {
+	if f.OK() {
+		return Explanation{}, f
+	}
+	if e, ok := explanations[f.Code+Code("/"+f.Args["case"])]; ok {
+		return e, f
+	}
+	if e, ok := explanations[f.Code]; ok {
+		return e, f
+	}
+	return unexplained, f.With("code", string(f.Code))
+}
+
+// fill puts the finding's arguments into a text of the table. What an argument holds is never read as a placeholder.
 func (f Finding) fill(text string) string {
-	return placeholder.ReplaceAllStringFunc(text, func(hole string) string {
-		m := placeholder.FindStringSubmatch(hole)
-		return f.arg(m[1], m[2])
-	})
+	before, rest, found := strings.Cut(text, "{")
+	if !found {
+		return text
+	}
+	hole, rest, _ := strings.Cut(rest, "}")
+	key, otherwise, _ := strings.Cut(hole, "|")
+	return before + f.arg(key, otherwise) + f.fill(rest)
 }
 
 // With is the finding with one more argument; f keeps its own.

@@ -68,7 +68,11 @@ func TestExplanationsKeepTheRulesOfWriting(t *testing.T) {
 	for key := range explanations {
 		code, kase, _ := strings.Cut(string(key), "/")
 		for _, args := range []map[string]string{nil, fullArgs} {
-			e := Explain(Finding{Code: Code(code), Args: args}.With("case", kase))
+			f := Finding{Code: Code(code), Args: args}.With("case", kase)
+			e := Explain(f)
+			if got := f.Short(); got != e.Short {
+				t.Errorf("%s: in a list %q, explained %q", key, got, e.Short)
+			}
 			for _, s := range []string{e.Why, e.Do} {
 				if !strings.HasSuffix(s, ".") {
 					t.Errorf("%s: %q is not a sentence", key, s)

@@ -63,6 +63,12 @@ type Explanation struct {
 // version never breaks a page.
 func Explain(f Finding) Explanation { return explain(f) }
 
+// Short is Explain(f).Short alone, for lists, which have no use for the sentences.
+func (f Finding) Short() string {
+	e, f := f.lookUp()
+	return f.fill(e.Short)
+}
+
 func (f Finding) arg(key, otherwise string) string {
 	if v := f.Args[key]; v != "" {
 		return v

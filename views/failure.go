@@ -128,7 +128,7 @@ func (p DomainPage) attemptWords(o tenants.Order) string {
 	case o.State.Open():
 		return "under way"
 	}
-	if short := tenants.Explain(o.Finding.After(p.Domain.Proved)).Short; short != "" {
+	if short := o.Finding.After(p.Domain.Proved).Short(); short != "" {
 		return lowerFirst(short)
 	}
 	return "failed"

@@ -228,7 +228,7 @@ func colons(s string) string {
 // percent writes a share of a width for SVG: at most two decimals, never outside the picture.
 func percent(share float64) string {
 	v := math.Round(min(max(share, 0), 1)*10000) / 100
-	return strconv.FormatFloat(v, 'f', -1, 64) + "%"
+	return string(append(strconv.AppendFloat(make([]byte, 0, 8), v, 'f', -1, 64), '%'))
 }
 
 // px writes a length in pixels.

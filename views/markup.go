@@ -1,11 +1,11 @@
 package views
 
 import (
+	"bytes"
 	"context"
 	"html"
 	"io"
 	"strconv"
-	"strings"
 
 	"github.com/a-h/templ"
 )
@@ -15,7 +15,7 @@ import (
 // here.
 
 // markup is HTML in the making.
-type markup struct{ strings.Builder }
+type markup struct{ bytes.Buffer }
 
 // raw takes text of ours: tags, class names, percentages, identifiers.
 func (m *markup) raw(parts ...string) {
@@ -29,17 +29,22 @@ func (m *markup) text(s string) { m.WriteString(html.EscapeString(s)) }
 
 // Render makes markup a component.
 func (m *markup) Render(_ context.Context, w io.Writer) error {
-	_, err := io.WriteString(w, m.String())
+	_, err := w.Write(m.Bytes())
 	return err
 }
 
+// domainRows passes on row by row, so that all of them are made in one small buffer.
 func domainRows(p DomainsPage, a axis) templ.Component {
-	var m markup
-	m.Grow(1800 * len(p.Rows))
-	for _, r := range p.Rows {
-		m.domainRow(p, r, a)
-	}
-	return &m
+	return templ.ComponentFunc(func(_ context.Context, w io.Writer) error {
+		var m markup
+		for _, r := range p.Rows {
+			m.domainRow(p, r, a)
+			if _, err := m.WriteTo(w); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 func (m *markup) domainRow(p DomainsPage, r DomainRow, a axis) {

@@ -89,7 +89,7 @@ func (r DomainRow) nextStep(now time.Time) string {
 		return orderWords(r.OrderState, r.Finding)
 	}
 	// a row with a version was proved once, so a missing record was removed
-	if short := tenants.Explain(r.Finding.After(r.NotBefore)).Short; !r.Finding.OK() && short != "" {
+	if short := r.Finding.After(r.NotBefore).Short(); short != "" {
 		return short
 	}
 	switch r.Status {
@@ -120,10 +120,8 @@ func dayOrTime(now, t time.Time) string {
 }
 
 func orderWords(s tenants.OrderState, f tenants.Finding) string {
-	if !f.OK() {
-		if short := tenants.Explain(f).Short; short != "" {
-			return short
-		}
+	if short := f.Short(); short != "" {
+		return short
 	}
 	switch s {
 	case tenants.Planned, "":
