@@ -197,13 +197,19 @@ func (b *tab) accessible(axe string, load func()) {
 	b.mu.Unlock()
 }
 
-// widest names the elements that make a page wider than the window; empty when it fits.
+// widest names the elements that make a page wider than the window; empty when it fits. A box may stay inside while
+// what it holds does not.
 const widest = `(() => {
 	const page = document.documentElement
 	if (page.scrollWidth <= page.clientWidth) return ''
-	const wide = [...document.querySelectorAll('body *')].filter((e) => e.checkVisibility() && e.getBoundingClientRect().right > page.clientWidth + 0.5)
+	const end = (e) => {
+		const box = e.getBoundingClientRect()
+		return Math.max(box.right, getComputedStyle(e).overflowX === 'visible' ? box.left + e.scrollWidth : 0)
+	}
+	const clipped = (e) => e.closest('nav, .scroll')
+	const wide = [...document.querySelectorAll('body *')].filter((e) => e.checkVisibility() && !clipped(e) && end(e) > page.clientWidth + 0.5)
 	const inner = wide.filter((e) => !wide.some((other) => other !== e && e.contains(other)))
-	return page.scrollWidth + ' px: ' + inner.slice(0, 8).map((e) => Math.round(e.getBoundingClientRect().right) + ' ' + e.outerHTML.slice(0, 120)).join(' | ')
+	return page.scrollWidth + ' px: ' + inner.slice(0, 8).map((e) => Math.round(end(e)) + ' ' + e.outerHTML.slice(0, 160)).join(' | ')
 })()`
 
 func (b *tab) violations() (all []string) {
