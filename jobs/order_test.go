@@ -34,6 +34,7 @@ func TestOrderSurvivesEveryFault(t *testing.T) {
 	for _, call := range calls {
 		for _, how := range []mode{errBefore, errAfter, killBefore, killAfter} {
 			t.Run(call+"/"+string(how), func(t *testing.T) {
+				t.Parallel()
 				inWorld(t, func(w *world) {
 					plan := map[string]mode{call: how}
 					w.ca.plan, w.dns.plan = plan, plan
@@ -54,6 +55,7 @@ func TestRenewalSurvivesEveryFault(t *testing.T) {
 	for _, call := range []string{"newOrder", "present", "answer", "finalize", "certificate", "remove", "renewalInfo"} {
 		for _, how := range []mode{errBefore, errAfter, killBefore, killAfter} {
 			t.Run(call+"/"+string(how), func(t *testing.T) {
+				t.Parallel()
 				inWorld(t, func(w *world) {
 					id := w.register("shop.acme.example")
 					w.status(id, tenants.Active)
