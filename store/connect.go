@@ -52,10 +52,10 @@ func connectSQLite(ctx context.Context, path string) (*engine, error) {
 	cache := &statements{db: writer}
 	return &engine{
 		name: "sqlite", sqlite: writer, read: sqliteReader{&statements{db: reader}},
-		begin: func(ctx context.Context) (transaction, error) {
+		run: (&group{begin: func(ctx context.Context) (transaction, error) {
 			tx, err := writer.BeginTx(ctx, nil)
 			return &sqliteTx{tx: tx, cache: cache}, err
-		},
+		}}).run,
 		close: func() error { return errors.Join(reader.Close(), writer.Close()) },
 	}, nil
 }
@@ -102,13 +102,13 @@ func connectPostgres(ctx context.Context, dsn string) (*engine, error) {
 	return &engine{
 		name: "postgres", pool: pool, read: pgConn{pool},
 		lock: " for update",
-		begin: func(ctx context.Context) (transaction, error) {
+		run: alone(func(ctx context.Context) (transaction, error) {
 			tx, err := pool.BeginTx(ctx, pgx.TxOptions{})
 			if err != nil {
 				return nil, err
 			}
 			return &pgTx{pgConn{tx}, tx}, nil
-		},
+		}),
 		close: func() error { pool.Close(); return nil },
 	}, nil
 }

@@ -181,10 +181,18 @@ func (c *sqliteTx) query(ctx context.Context, text string, args []any) (rows, er
 	return sqliteRows{r}, nil
 }
 
-func (c *sqliteTx) commit(context.Context) error   { return c.tx.Commit() }
 func (c *sqliteTx) rollback(context.Context) error { return c.tx.Rollback() }
 
-func (c *sqliteTx) after(ctx context.Context) {
+func (c *sqliteTx) commit(ctx context.Context) error {
+	if err := c.tx.Commit(); err != nil {
+		return err
+	}
+	c.learn(ctx)
+	return nil
+}
+
+// learn prepares what was met for the first time.
+func (c *sqliteTx) learn(ctx context.Context) {
 	for _, text := range c.unseen {
 		_, _ = c.cache.prepare(ctx, text) // a text that does not compile has failed already
 	}
@@ -214,22 +222,41 @@ type pgTx struct {
 
 func (c *pgTx) commit(ctx context.Context) error   { return c.tx.Commit(ctx) }
 func (c *pgTx) rollback(ctx context.Context) error { return c.tx.Rollback(ctx) }
-func (c *pgTx) after(context.Context)              {}
 
 // transaction is a conn that ends.
 type transaction interface {
 	conn
 	commit(context.Context) error
 	rollback(context.Context) error
-	after(context.Context) // called when the connection is free again
+}
+
+// part is what one call does in a transaction.
+type part func(context.Context, transaction) error
+
+// alone runs each part in a transaction of its own.
+func alone(begin func(context.Context) (transaction, error)) func(context.Context, part) error {
+	return func(ctx context.Context, do part) error {
+		c, err := begin(ctx)
+		if err != nil {
+			return fmt.Errorf("begin transaction: %w", err)
+		}
+		if err := do(ctx, c); err != nil {
+			_ = c.rollback(context.WithoutCancel(ctx)) // the first error says why
+			return err
+		}
+		if err := c.commit(ctx); err != nil {
+			return fmt.Errorf("commit transaction: %w", mapped(err))
+		}
+		return nil
+	}
 }
 
 // engine is one of the two databases.
 type engine struct {
 	name   string
 	read   conn
-	begin  func(context.Context) (transaction, error)
-	lock   string // ends a select that will be followed by an update
+	run    func(context.Context, part) error // in a transaction that is on disk when it returns
+	lock   string                            // ends a select that will be followed by an update
 	sqlite *sql.DB
 	pool   *pgxpool.Pool
 	close  func() error

@@ -53,25 +53,19 @@ func (db *DB) transact(ctx context.Context, audited bool, fn func(*tx) error) er
 }
 
 func (db *DB) attempt(ctx context.Context, audited bool, fn func(*tx) error) error {
-	c, err := db.engine.begin(ctx)
-	if err != nil {
-		return fmt.Errorf("begin transaction: %w", err)
+	var t *tx
+	err := db.engine.run(ctx, func(ctx context.Context, c transaction) error {
+		t = &tx{query: query{ctx, c}, db: db, now: db.now(),
+			deltas: map[tally]int{}, wakes: map[tenants.DomainID]int64{}, touched: map[topic]bool{}}
+		if err := fn(t); err != nil {
+			return err
+		}
+		return t.flush(audited)
+	})
+	if err == nil {
+		db.hub.tell(t.touched)
 	}
-	t := &tx{query: query{ctx, c}, db: db, now: db.now(),
-		deltas: map[tally]int{}, wakes: map[tenants.DomainID]int64{}, touched: map[topic]bool{}}
-	if err = fn(t); err == nil {
-		err = t.flush(audited)
-	}
-	if err != nil {
-		_ = c.rollback(context.WithoutCancel(ctx)) // the first error says why
-		return err
-	}
-	if err := c.commit(ctx); err != nil {
-		return fmt.Errorf("commit transaction: %w", mapped(err))
-	}
-	c.after(ctx)
-	db.hub.tell(t.touched)
-	return nil
+	return err
 }
 
 // flush writes what every transaction writes last. Jobs come first, because their rows are hardly shared; counters
