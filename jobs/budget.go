@@ -27,22 +27,29 @@ func (i *issuance) charges() []tenants.Charge {
 // free reports whether the CA counts this order at all: a renewal that names what it replaces may be exempt.
 func (i *issuance) free() bool { return i.order.Replaces != "" && i.facts.Issuer.FreeARI }
 
-// spend takes the order's tokens, just before it is placed. Without a token of the account the domain waits in
-// the budget's waiting room, earliest expiry first; without one of a narrower limit it waits for that alone.
+// spend takes the order's tokens and saves that it is about to be placed. Without a token of the account the domain
+// waits in the budget's waiting room, earliest expiry first; without one of a narrower limit it waits for that alone.
 func (i *issuance) spend(ctx context.Context) (*rest, error) {
-	if i.free() {
-		return nil, nil
+	var charges []tenants.Charge
+	if !i.free() {
+		charges = i.charges()
 	}
-	ok, at, which, err := i.sys.Spend(ctx, i.facts.Issuer.ID, i.id, i.charges())
-	if err != nil || ok {
+	i.order.Placing = time.Now()
+	saved, spent, err := i.sys.PlaceOrder(ctx, i.order, i.facts.Issuer.ID, charges)
+	if err != nil {
 		return nil, err
 	}
+	if spent.OK {
+		i.order = saved
+		return nil, nil
+	}
+	i.order.Placing = time.Time{}
 	f := i.finding(tenants.BudgetSpent, "")
-	f.Args["limit"], f.Args["until"] = string(which.Limit), at.UTC().Format("15:04 UTC")
-	if which.Limit == tenants.OrdersPerAccount {
+	f.Args["limit"], f.Args["until"] = string(spent.Limit.Limit), spent.At.UTC().Format("15:04 UTC")
+	if spent.Limit.Limit == tenants.OrdersPerAccount {
 		return &rest{budget: true, finding: f}, nil
 	}
-	return &rest{at: at, finding: f}, nil
+	return &rest{at: spent.At, finding: f}, nil
 }
 
 // charge spends for an order that was placed as a free renewal, which the CA then took for an ordinary one. It is too
@@ -52,7 +59,7 @@ func (i *issuance) charge(ctx context.Context, o acme.Order) error {
 		return nil
 	}
 	i.order.Replaces = ""
-	_, _, _, err := i.sys.Spend(ctx, i.facts.Issuer.ID, i.id, i.charges())
+	_, err := i.sys.Spend(ctx, i.facts.Issuer.ID, i.id, i.charges())
 	return err
 }
 
@@ -80,7 +87,7 @@ func (i *issuance) correct(ctx context.Context, p *acme.Problem) {
 // spendFailure counts an authorization that the CA found invalid against the name.
 func (i *issuance) spendFailure(ctx context.Context) {
 	charge := []tenants.Charge{{Limit: tenants.FailuresPerName, Key: i.order.Names[0]}}
-	if _, _, _, err := i.sys.Spend(ctx, i.facts.Issuer.ID, i.id, charge); err != nil {
+	if _, err := i.sys.Spend(ctx, i.facts.Issuer.ID, i.id, charge); err != nil {
 		i.Log.Error("counting a failure failed", "order", i.order.ID, "error", err)
 	}
 }

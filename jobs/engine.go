@@ -53,8 +53,8 @@ type Config struct {
 
 	// Workers is how many domains are tended at once by this process.
 	Workers int
-	// FirstPoll is how long after answering a challenge or finalizing an order the CA is asked for the first
-	// time; each further wait is twice as long. Real authorities take a second or more.
+	// FirstPoll is the longest wait after answering a challenge or finalizing an order before the CA is asked for
+	// the first time. It gets shorter by itself for a CA that answers sooner; each further wait is twice as long.
 	FirstPoll time.Duration
 	// Patience is how long a worker waits for the CA or for propagation before it gives its place up.
 	Patience time.Duration
@@ -73,6 +73,8 @@ type Engine struct {
 	Config
 	sys    *store.System
 	health health
+
+	validation, signing pace // of the CA
 
 	mu      sync.Mutex // guards what follows
 	issuer  tenants.Issuer

@@ -78,14 +78,11 @@ func (i *issuance) place(ctx context.Context) (*rest, error) {
 		if ok {
 			return i.placed(ctx, found)
 		}
+		if err := i.save(ctx); err != nil { // the lease may have been lost while the CA answered
+			return nil, err
+		}
 	} else if r, err := i.spend(ctx); err != nil || r != nil {
 		return r, err
-	}
-	if i.order.Placing.IsZero() {
-		i.order.Placing = time.Now()
-	}
-	if err := i.save(ctx); err != nil {
-		return nil, err
 	}
 	order, err := i.CA.NewOrder(ctx, i.account, acme.OrderRequest{
 		Names: i.order.Names, Profile: i.order.Profile, Replaces: i.order.Replaces})
@@ -204,7 +201,7 @@ func (i *issuance) collect(ctx context.Context) (*rest, error) {
 func (i *issuance) awaitResult(ctx context.Context) (*rest, error) {
 	var o acme.Order
 	var err error
-	done, stopped := i.poll(ctx, i.FirstPoll, 2*i.FirstPoll, func() bool {
+	done, stopped := i.pollCA(ctx, &i.signing, func() bool {
 		o, err = i.CA.Order(ctx, i.account, i.order.URL)
 		i.hint = o.RetryAfter
 		return err != nil || o.Status == acme.Invalid || o.Certificate != ""
@@ -245,6 +242,18 @@ func (i *issuance) processing(ctx context.Context, since time.Time) (*rest, erro
 		return nil, err
 	}
 	return &rest{at: time.Now().Add(max(i.hint, tenants.Retry(i.order.Attempts+2, string(i.order.ID))))}, nil
+}
+
+// pollCA polls at the CA's pace, and learns it.
+func (i *issuance) pollCA(ctx context.Context, p *pace, ready func() bool) (ok bool, err error) {
+	first, asked := p.first(i.FirstPoll), 0
+	return i.poll(ctx, first, max(2*first, i.FirstPoll/4), func() bool {
+		done := ready()
+		if asked++; asked == 1 {
+			p.learn(first, i.FirstPoll, done)
+		}
+		return done
+	})
 }
 
 // poll calls ready after first, then after pause, then after twice that and so on, but no sooner than the CA asked

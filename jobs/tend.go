@@ -18,6 +18,7 @@ type turn struct {
 	id    tenants.DomainID
 	token string // holder of the lease: unlike any other, also in this process
 	facts tenants.Facts
+	stale bool // facts must be read anew: an act changed more of the rows than it changed of facts
 }
 
 // rest is why a turn ends: when to come back, and what is wrong, if anything.
@@ -52,6 +53,7 @@ func (t *turn) load(ctx context.Context) (ok bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("begin with domain %s: %w", t.id, err)
 	}
+	t.stale = false
 	return ok, nil
 }
 
@@ -66,6 +68,9 @@ func (t *turn) acts(ctx context.Context) (*rest, error) {
 		if err != nil || r != nil {
 			return r, err
 		}
+		if !t.stale {
+			continue
+		}
 		if ok, err := t.load(ctx); err != nil || !ok {
 			return &rest{at: time.Now(), finding: t.facts.Domain.Finding}, err
 		}
@@ -74,6 +79,7 @@ func (t *turn) acts(ctx context.Context) (*rest, error) {
 }
 
 func (t *turn) act(ctx context.Context, step tenants.Step) (*rest, error) {
+	t.stale = true
 	switch step.Act {
 	case tenants.ActLook:
 		return t.look(ctx)
@@ -86,8 +92,7 @@ func (t *turn) act(ctx context.Context, step tenants.Step) (*rest, error) {
 	case tenants.ActAskARI:
 		return nil, t.askARI(ctx)
 	case tenants.ActPlanRenewal:
-		due := tenants.Due(t.facts.RenewalFacts(), time.Now())
-		return nil, t.sys.SavePlan(ctx, t.facts.Certificate.ID, t.facts.Certificate.ARI, due)
+		return nil, t.savePlan(ctx)
 	case tenants.ActExpire:
 		return nil, t.sys.Expire(ctx, t.id)
 	case tenants.ActRelease:
@@ -164,7 +169,21 @@ func (t *turn) askARI(ctx context.Context) error {
 	}
 	c.ARI = info
 	t.facts.Certificate = c
-	return t.sys.SavePlan(ctx, c.ID, info, tenants.Due(t.facts.RenewalFacts(), time.Now()))
+	return t.savePlan(ctx)
+}
+
+// savePlan decides and saves when to renew, from what is known.
+func (t *turn) savePlan(ctx context.Context) error {
+	c := &t.facts.Certificate
+	due := tenants.Due(t.facts.RenewalFacts(), time.Now())
+	if err := t.sys.SavePlan(ctx, c.ID, c.ARI, due); err != nil {
+		return err
+	}
+	if !due.At.IsZero() {
+		c.Plan = due
+	}
+	t.stale = false
+	return nil
 }
 
 // clean removes our TXT values, those of closed orders and, when the name is being given up, all of them.
@@ -172,7 +191,7 @@ func (t *turn) clean(ctx context.Context) (*rest, error) {
 	dirty := t.facts.Dirty()
 	for i, c := range dirty {
 		if err := t.Zone.Remove(ctx, c.Zone, c.Record, c.Value); err != nil {
-			if saved := t.sys.SaveChallenges(ctx, dirty[:i]); saved != nil {
+			if saved := t.sys.SaveCleaned(ctx, dirty[:i]); saved != nil {
 				return nil, saved
 			}
 			return t.zoneFault(ctx, err)
@@ -180,7 +199,13 @@ func (t *turn) clean(ctx context.Context) (*rest, error) {
 		t.written(ctx)
 		dirty[i].Cleaned = time.Now()
 	}
-	return nil, t.sys.SaveChallenges(ctx, dirty)
+	if err := t.sys.SaveCleaned(ctx, dirty); err != nil {
+		return nil, err
+	}
+	if t.facts.Order == nil {
+		t.facts.Leftover, t.stale = nil, false
+	}
+	return nil, nil
 }
 
 // release ends the claim. Its authorizations are deactivated first (RFC 8555, section 7.5.2), since the CA may

@@ -26,30 +26,32 @@ insert into challenges (id, tenant_id, domain_id, order_id, authz, url, record, 
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 on conflict (order_id, authz) do update set url = excluded.url, record = excluded.record, zone = excluded.zone,
 	value = excluded.value, presented_at = excluded.presented_at, seen_at = excluded.seen_at,
-	answered_at = excluded.answered_at, valid_at = excluded.valid_at, cleaned_at = excluded.cleaned_at`
+	answered_at = excluded.answered_at, valid_at = excluded.valid_at, cleaned_at = excluded.cleaned_at
+returning id`
 
-func (t *tx) saveChallenge(d *domainRow, c tenants.Challenge) error {
-	_, err := t.exec(saveChallengeSQL, cmp.Or(c.ID, mintID[tenants.ChallengeID](t.now)), d.Tenant, d.ID, c.Order,
+// saveChallenge returns the challenge with its id.
+func (t *tx) saveChallenge(d *domainRow, c tenants.Challenge) (tenants.Challenge, error) {
+	err := t.one(saveChallengeSQL, []any{cmp.Or(c.ID, mintID[tenants.ChallengeID](t.now)), d.Tenant, d.ID, c.Order,
 		clean(c.Authz), clean(c.URL), clean(c.Record), clean(c.Zone), clean(c.Value), us(c.Presented), us(c.Seen),
-		us(c.Answered), us(c.Valid), us(c.Cleaned))
-	return err
+		us(c.Answered), us(c.Valid), us(c.Cleaned)}, &c.ID)
+	return c, err
 }
 
-// SaveChallenges writes challenges whose orders may have ended: that their TXT values are gone from DNS.
-func (s *System) SaveChallenges(ctx context.Context, cs []tenants.Challenge) error {
+const cleanedSQL = `
+update challenges set cleaned_at = $3 where order_id = $1 and authz = $2 returning tenant_id, domain_id`
+
+// SaveCleaned notes since when challenges' TXT values are gone from DNS. Their orders may have ended.
+func (s *System) SaveCleaned(ctx context.Context, cs []tenants.Challenge) error {
 	if len(cs) == 0 {
 		return nil
 	}
 	return s.db.housekeep(ctx, func(t *tx) error {
 		for _, c := range cs {
-			d, _, err := t.lockOrder(c.Order)
-			if err != nil {
-				return err
+			var what topic
+			if err := t.one(cleanedSQL, []any{c.Order, clean(c.Authz), us(c.Cleaned)}, &what.tenant, &what.domain); err != nil {
+				return orAbsent(err, "challenge")
 			}
-			if err := t.saveChallenge(d, c); err != nil {
-				return err
-			}
-			t.touch(d.Tenant, d.ID)
+			t.touch(what.tenant, what.domain)
 		}
 		return nil
 	})

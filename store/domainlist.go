@@ -130,6 +130,9 @@ func (s *Scope) Domain(ctx context.Context, id tenants.DomainID) (v DomainView, 
 		return v, err
 	}
 	v.Domain, v.Releasing = d.Domain, d.releasing
+	if v.Domain.Check, err = d.lastCheck(); err != nil {
+		return v, err
+	}
 	if v.Certificate, v.Issuer, err = q.certificateOf(d.Tenant, d.ID); err != nil {
 		return v, err
 	}

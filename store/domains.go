@@ -1,6 +1,8 @@
 package store
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	"perennial/tenants"
@@ -9,13 +11,14 @@ import (
 // domainRow is a row of domains with its delegation and its row of agenda. Everything that pages show of it is written
 // by saveDomain.
 type domainRow struct {
-	tenants.Domain // Next is derived from agenda
+	tenants.Domain // Next is derived from agenda; Check is left out, see lastCheck
 	agenda
 
 	issuer     tenants.IssuerID
 	registered string
 	releasing  time.Time
 	lookAsked  time.Time // a person asked for a look at DNS that did not happen yet
+	check      string    // the last check as the column holds it: few who load the row need it
 
 	hasVersion             bool
 	notBefore, notAfter    time.Time
@@ -26,6 +29,7 @@ type domainRow struct {
 	failures               int
 	failedAt               time.Time
 	counted                *tally // the counter it is in, as loaded; nil for none
+	loaded, loadedAgenda   []any  // the columns' values as loaded
 }
 
 // agenda is who works on a domain and when somebody must.
@@ -113,58 +117,90 @@ func ofD(lock string) string {
 
 func (q query) domainRow(now time.Time, text string, args ...any) (*domainRow, error) {
 	d := &domainRow{}
-	g := &d.Delegation
-	var check tenants.Check
-	err := q.one(text, args, &d.ID, &d.Tenant, &g.ID, &d.issuer, &d.Name, &d.registered, &d.Status, doc(&d.Finding),
-		doc(&check), at(&d.Proved), at(&d.Reserved), at(&d.Since), at(&d.Created), &d.CreatedBy, at(&d.releasing),
-		at(&d.Released), at(&d.lookAsked), flag{&d.hasVersion}, at(&d.notBefore), at(&d.notAfter), at(&d.renewAt), at(&d.windowStart),
-		at(&d.windowEnd), at(&d.noLater), flag{&d.free}, &d.orderState, &d.failures, at(&d.failedAt), &d.awaiting, &d.admitted,
-		at(&d.next), at(&d.nudged), &d.turn, flag{&d.working}, &d.leaseOwner, at(&d.leaseUntil),
-		&g.Base, &g.Label, &g.Zone)
-	if err != nil {
+	if err := q.one(text, args, scanDomain(d)...); err != nil {
 		return nil, orAbsent(err, "domain")
 	}
-	if !check.At.IsZero() {
-		d.Check = &check
-	}
+	d.settled(now)
+	return d, nil
+}
+
+func scanDomain(d *domainRow) []any {
+	g := &d.Delegation
+	return []any{&d.ID, &d.Tenant, &g.ID, &d.issuer, &d.Name, &d.registered, &d.Status, doc(&d.Finding), &d.check,
+		at(&d.Proved), at(&d.Reserved), at(&d.Since), at(&d.Created), &d.CreatedBy, at(&d.releasing), at(&d.Released),
+		at(&d.lookAsked), flag{&d.hasVersion}, at(&d.notBefore), at(&d.notAfter), at(&d.renewAt), at(&d.windowStart),
+		at(&d.windowEnd), at(&d.noLater), flag{&d.free}, &d.orderState, &d.failures, at(&d.failedAt), &d.awaiting,
+		&d.admitted, at(&d.next), at(&d.nudged), &d.turn, flag{&d.working}, &d.leaseOwner, at(&d.leaseUntil), &g.Base,
+		&g.Label, &g.Zone}
+}
+
+// settled completes a row that was just read.
+func (d *domainRow) settled(now time.Time) {
 	if !d.leased(now) {
 		d.Next = d.next
 	}
-	d.counted = d.tally()
-	return d, nil
+	d.counted, d.loaded, d.loadedAgenda = d.tally(), d.values(), d.agendaValues()
 }
 
 // leased reports whether somebody was given the domain to work on.
 func (d *domainRow) leased(now time.Time) bool { return d.leaseOwner != "" && d.leaseUntil.After(now) }
 
-const (
-	saveDomainSQL = `
-update domains set status = $3, finding = $4, dns_check = $5, proved_at = $6, reserved_at = $7, since_at = $8,
-	releasing_at = $9, released_at = $10, look_asked_at = $11, sort_at = $12, has_version = $13, not_before = $14,
-	not_after = $15, renew_at = $16, window_start = $17, window_end = $18, no_later = $19, free = $20, order_state = $21,
-	failures = $22, failed_at = $23
-where tenant_id = $1 and id = $2`
-
-	saveAgendaSQL = `
-update agenda set lane = $2, not_after = $3, next_action_at = $4, nudged_at = $5, turn = $6, working = $7, lease_owner = $8,
-	lease_until = $9, awaiting_budget = $10, admitted_budget = $11
-where domain_id = $1`
+var (
+	domainFields = []string{"status", "finding", "dns_check", "proved_at", "reserved_at", "since_at", "releasing_at",
+		"released_at", "look_asked_at", "sort_at", "has_version", "not_before", "not_after", "renew_at", "window_start",
+		"window_end", "no_later", "free", "order_state", "failures", "failed_at"}
+	agendaFields = []string{"lane", "not_after", "next_action_at", "nudged_at", "turn", "working", "lease_owner",
+		"lease_until", "awaiting_budget", "admitted_budget"}
 )
+
+func (d *domainRow) values() []any {
+	return []any{d.Status, encFinding(d.Finding), d.check, us(d.Proved), us(d.Reserved), us(d.Since), us(d.releasing),
+		us(d.Released), us(d.lookAsked), us(d.sortAt()), bit(d.hasVersion), us(d.notBefore), us(d.notAfter), us(d.renewAt),
+		us(d.windowStart), us(d.windowEnd), us(d.noLater), bit(d.free), d.orderState, int64(d.failures), us(d.failedAt)}
+}
+
+func (d *domainRow) agendaValues() []any {
+	return []any{int64(d.lane()), us(d.notAfter), us(d.next), us(d.nudged), d.turn, bit(d.working), d.leaseOwner,
+		us(d.leaseUntil), d.awaiting, d.admitted}
+}
 
 // saveDomain writes a row that was loaded under lock in the same transaction. It is the only way that a domain's
 // status or expiry changes, so that the counters always match the rows.
 func (t *tx) saveDomain(d *domainRow) error {
-	if _, err := t.exec(saveDomainSQL, d.Tenant, d.ID, d.Status, encFinding(d.Finding), encCheck(d.Check), us(d.Proved),
-		us(d.Reserved), us(d.Since), us(d.releasing), us(d.Released), us(d.lookAsked), us(d.sortAt()), bit(d.hasVersion),
-		us(d.notBefore), us(d.notAfter), us(d.renewAt), us(d.windowStart), us(d.windowEnd), us(d.noLater), bit(d.free),
-		d.orderState, d.failures, us(d.failedAt)); err != nil {
-		return err
-	}
 	t.count(d)
 	t.touch(d.Tenant, d.ID)
-	_, err := t.exec(saveAgendaSQL, d.ID, d.lane(), us(d.notAfter), us(d.next), us(d.nudged), d.turn, bit(d.working),
-		d.leaseOwner, us(d.leaseUntil), d.awaiting, d.admitted)
+	if err := t.update("domains", "tenant_id = $1 and id = $2", []any{d.Tenant, d.ID}, domainFields, d.loaded, d.values()); err != nil {
+		return err
+	}
+	return t.update("agenda", "domain_id = $1", []any{d.ID}, agendaFields, d.loadedAgenda, d.agendaValues())
+}
+
+// update writes the columns whose values changed, and so spares the indexes on all others.
+func (t *tx) update(table, where string, args []any, columns []string, before, after []any) error {
+	var set []string
+	for i, column := range columns {
+		if after[i] != before[i] {
+			args = append(args, after[i])
+			set = append(set, fmt.Sprintf("%s = $%d", column, len(args)))
+		}
+	}
+	if len(set) == 0 {
+		return nil
+	}
+	_, err := t.exec("update "+table+" set "+strings.Join(set, ", ")+" where "+where, args...)
 	return err
+}
+
+// lastCheck is what DNS answered when it was asked last; nil when it never was.
+func (d *domainRow) lastCheck() (*tenants.Check, error) {
+	if d.check == "" {
+		return nil, nil
+	}
+	c := &tenants.Check{}
+	if err := doc(c).Scan(d.check); err != nil {
+		return nil, fmt.Errorf("read check of %s: %w", d.Name, err)
+	}
+	return c, nil
 }
 
 const (
@@ -239,13 +275,6 @@ func encFinding(f tenants.Finding) string {
 	}
 	f.Raw = clip4k(f.Raw)
 	return clean(enc(f))
-}
-
-func encCheck(c *tenants.Check) string {
-	if c == nil {
-		return ""
-	}
-	return clean(enc(c))
 }
 
 // clip4k bounds what a hostile server can make us keep of its own words.

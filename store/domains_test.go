@@ -155,7 +155,7 @@ func TestReleaseWaitsForCleanUp(t *testing.T) {
 			t.Fatalf("facts: %+v", f)
 		}
 		f.Leftover[0].Cleaned = w.Clock.Now()
-		check(t, s.sys.SaveChallenges(s.ctx, f.Leftover))
+		check(t, s.sys.SaveCleaned(s.ctx, f.Leftover))
 		check(t, s.sys.FinishRelease(s.ctx, id))
 		check(t, s.sys.FinishRelease(s.ctx, id)) // twice is harmless
 	})

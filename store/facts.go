@@ -10,8 +10,10 @@ import (
 // facts gathers what is known about a domain.
 func (q query) facts(d *domainRow, now time.Time) (f tenants.Facts, err error) {
 	f = tenants.Facts{Domain: d.Domain, Failures: d.failures, LastFailed: d.failedAt, Releasing: !d.releasing.IsZero()}
-	if !d.lookAsked.IsZero() {
-		f.Domain.Check = nil // a person asked for a look: as if there had been none
+	if d.lookAsked.IsZero() { // a person asked for a look: as if there had been none
+		if f.Domain.Check, err = d.lastCheck(); err != nil {
+			return f, err
+		}
 	}
 	if f.Certificate, f.Issuer, err = q.certificateOf(d.Tenant, d.ID); err != nil {
 		return f, err

@@ -16,8 +16,8 @@ type bucket struct{ tat, corrected time.Time }
 
 const bucketSQL = `select tat, corrected_at from buckets where issuer_id = $1 and limit_name = $2 and bucket = $3`
 
-func (q query) bucket(id tenants.IssuerID, c tenants.Charge, lock string) (b bucket, err error) {
-	err = q.one(bucketSQL+lock, []any{id, c.Limit, c.Key}, at(&b.tat), at(&b.corrected))
+func (q query) bucket(id tenants.IssuerID, c tenants.Charge) (b bucket, err error) {
+	err = q.one(bucketSQL, []any{id, c.Limit, c.Key}, at(&b.tat), at(&b.corrected))
 	if errors.Is(err, errNone) {
 		return bucket{}, nil
 	}
@@ -25,8 +25,12 @@ func (q query) bucket(id tenants.IssuerID, c tenants.Charge, lock string) (b buc
 }
 
 const (
-	touchBucketSQL = `insert into buckets (issuer_id, limit_name, bucket) values ($1, $2, $3) on conflict do nothing`
-	saveBucketSQL  = `update buckets set tat = $4 where issuer_id = $1 and limit_name = $2 and bucket = $3`
+	// The update changes nothing: it makes the row come back, locked, whether it was there or not.
+	lockBucketSQL = `
+insert into buckets (issuer_id, limit_name, bucket) values ($1, $2, $3)
+on conflict (issuer_id, limit_name, bucket) do update set tat = buckets.tat returning tat, corrected_at`
+
+	saveBucketSQL = `update buckets set tat = $4 where issuer_id = $1 and limit_name = $2 and bucket = $3`
 )
 
 // lockBuckets loads the buckets of all charges under lock, always in the same order, so that two spenders never
@@ -39,11 +43,8 @@ func (t *tx) lockBuckets(id tenants.IssuerID, charges []tenants.Charge) ([]tenan
 	charges = slices.Compact(charges)
 	found := make([]bucket, len(charges))
 	for i, c := range charges {
-		if _, err := t.exec(touchBucketSQL, id, c.Limit, c.Key); err != nil {
-			return nil, nil, err
-		}
-		var err error
-		if found[i], err = t.bucket(id, c, t.db.engine.lock); err != nil {
+		b := &found[i]
+		if err := t.one(lockBucketSQL, []any{id, c.Limit, c.Key}, at(&b.tat), at(&b.corrected)); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -59,43 +60,79 @@ func spend(l tenants.Limit, b bucket, now time.Time) (next time.Time, ok bool, w
 	return l.Spend(b.tat, now, 1)
 }
 
-// Spend takes one token from the bucket of each charge, or from none. When one is empty, which names it (the one
-// that refills last) and at is when it will have a token again. Of the account's orders a domain also gets none that
+// Spent is the ledger's answer.
+type Spent struct {
+	OK    bool
+	At    time.Time      // when not: the instant at which there will be a token again
+	Limit tenants.Charge // when not: the empty bucket, and of several the one that refills last
+}
+
+// Spend takes one token from the bucket of each charge, or from none. Of the account's orders a domain gets none that
 // belong to others: to those that Admit let out, and to those that go before it and wait. Spend is called just before
 // the call to the CA and has a short transaction of its own.
-func (s *System) Spend(ctx context.Context, id tenants.IssuerID, domain tenants.DomainID, charges []tenants.Charge) (ok bool, at time.Time, which tenants.Charge, err error) {
+func (s *System) Spend(ctx context.Context, id tenants.IssuerID, domain tenants.DomainID, charges []tenants.Charge) (spent Spent, err error) {
 	err = s.db.housekeep(ctx, func(t *tx) error {
-		issuer, err := t.issuer(id)
-		if err != nil {
-			return err
-		}
-		sorted, found, err := t.lockBuckets(id, charges)
-		if err != nil {
-			return err
-		}
-		ok, at, which = true, t.now, tenants.Charge{}
-		for i, c := range sorted {
-			limit := issuer.Limits[c.Limit]
-			next, enough, when := spend(limit, found[i], t.now)
-			if enough && c.Limit == tenants.OrdersPerAccount {
-				if enough, err = t.itsTurn(id, domain, limit, found[i]); err != nil {
-					return err
-				}
-			}
-			if !enough && (ok || when.After(at)) {
-				ok, at, which = false, when, c
-			}
-			found[i].tat = next
-		}
-		if !ok {
+		if spent, err = t.spend(id, domain, charges); err == nil && !spent.OK {
 			return errUnchanged
 		}
-		return t.saveBuckets(id, sorted, found)
+		return err
 	})
 	if err != nil {
-		return false, time.Time{}, tenants.Charge{}, fmt.Errorf("spend budget: %w", err)
+		return Spent{}, fmt.Errorf("spend budget: %w", err)
 	}
-	return ok, at, which, nil
+	return spent, nil
+}
+
+// PlaceOrder spends what a new order costs and notes in the same transaction that it is about to be placed, at the
+// instant o.Placing. When the budget does not allow it, nothing is saved. Conflict as in SaveOrder.
+func (s *System) PlaceOrder(ctx context.Context, o tenants.Order, id tenants.IssuerID, charges []tenants.Charge) (saved tenants.Order, spent Spent, err error) {
+	err = s.db.housekeep(ctx, func(t *tx) error {
+		d, was, err := t.lockOrder(o.ID)
+		if err != nil {
+			return err
+		}
+		if spent, err = t.spend(id, o.Domain, charges); err != nil || !spent.OK {
+			return errors.Join(err, errUnchanged)
+		}
+		saved, err = t.stepOrder(d, was, o)
+		return err
+	})
+	if err != nil {
+		return o, Spent{}, fmt.Errorf("place order: %w", err)
+	}
+	return saved, spent, nil
+}
+
+func (t *tx) spend(id tenants.IssuerID, domain tenants.DomainID, charges []tenants.Charge) (Spent, error) {
+	if len(charges) == 0 {
+		return Spent{OK: true}, nil
+	}
+	issuer, err := t.issuer(id)
+	if err != nil {
+		return Spent{}, err
+	}
+	sorted, found, err := t.lockBuckets(id, charges)
+	if err != nil {
+		return Spent{}, err
+	}
+	spent := Spent{OK: true}
+	for i, c := range sorted {
+		limit := issuer.Limits[c.Limit]
+		next, enough, when := spend(limit, found[i], t.now)
+		if enough && c.Limit == tenants.OrdersPerAccount {
+			if enough, err = t.itsTurn(id, domain, limit, found[i]); err != nil {
+				return Spent{}, err
+			}
+		}
+		if !enough && (spent.OK || when.After(spent.At)) {
+			spent = Spent{At: when, Limit: c}
+		}
+		found[i].tat = next
+	}
+	if !spent.OK {
+		return spent, nil
+	}
+	return spent, t.saveBuckets(id, sorted, found)
 }
 
 const (
@@ -179,7 +216,7 @@ func (s *System) BudgetLeft(ctx context.Context, id tenants.IssuerID, c tenants.
 	if err != nil {
 		return 0, at, err
 	}
-	b, err := q.bucket(id, c, "")
+	b, err := q.bucket(id, c)
 	if err != nil {
 		return 0, at, err
 	}

@@ -26,15 +26,15 @@ func TestLedger(t *testing.T) {
 		i := s.issuer(tenants.Limits{tenants.OrdersPerAccount: {Count: 3, Per: 3 * time.Hour}, tenants.CertificatesPerSet: {Count: 1, Per: time.Hour}})
 		set := tenants.Charge{Limit: tenants.CertificatesPerSet, Key: "shop.example"}
 		both := []tenants.Charge{set, perAccount}
-		ok, _, _, err := s.sys.Spend(s.ctx, i.ID, id, both)
+		spent, err := s.sys.Spend(s.ctx, i.ID, id, both)
 		check(t, err)
-		if !ok {
+		if !spent.OK {
 			t.Fatal("a full bucket refused")
 		}
-		ok, at, which, err := s.sys.Spend(s.ctx, i.ID, id, both)
+		spent, err = s.sys.Spend(s.ctx, i.ID, id, both)
 		check(t, err)
-		if ok || which != set || at.Sub(w.Clock.Now()).Round(time.Minute) != time.Hour {
-			t.Fatalf("spent %v, %v at %v", ok, which, at)
+		if spent.OK || spent.Limit != set || spent.At.Sub(w.Clock.Now()).Round(time.Minute) != time.Hour {
+			t.Fatalf("spent %+v", spent)
 		}
 		left, refill, err := s.sys.BudgetLeft(s.ctx, i.ID, perAccount)
 		check(t, err)
@@ -52,7 +52,7 @@ func TestLedger(t *testing.T) {
 		}
 		unknown := tenants.Charge{Limit: tenants.FailuresPerName, Key: "x"}
 		check(t, s.sys.Correct(s.ctx, i.ID, unknown, until))
-		if ok, _, _, _ := s.sys.Spend(s.ctx, i.ID, id, []tenants.Charge{unknown}); ok {
+		if spent := must[store.Spent](t)(s.sys.Spend(s.ctx, i.ID, id, []tenants.Charge{unknown})); spent.OK {
 			t.Error("the CA's word does not count where we know no limit")
 		}
 		lines := must[store.Renewals](t)(w.Scope(w.Acme).Renewals(s.ctx, 30)).Budget
@@ -82,11 +82,11 @@ func TestLedgerIsExact(t *testing.T) {
 			}
 			group.Go(func() {
 				for range 10 {
-					ok, _, _, err := sys.Spend(s.ctx, i.ID, id, charges)
+					got, err := sys.Spend(s.ctx, i.ID, id, charges)
 					if err != nil {
 						t.Error(err)
 					}
-					if ok {
+					if got.OK {
 						spent.Add(1)
 					}
 				}
@@ -114,7 +114,7 @@ func TestWaitingRoom(t *testing.T) {
 		if got := must[[]tenants.DomainID](t)(s.sys.Claim(s.ctx, 10)); len(got) != 0 {
 			t.Fatalf("claimed from the waiting room: %v", got)
 		}
-		if ok, _, which, _ := s.sys.Spend(s.ctx, i.ID, fresh, []tenants.Charge{perAccount}); ok || which != perAccount {
+		if spent := must[store.Spent](t)(s.sys.Spend(s.ctx, i.ID, fresh, []tenants.Charge{perAccount})); spent.OK || spent.Limit != perAccount {
 			t.Error("a new name overtakes renewals")
 		}
 		for _, want := range []tenants.DomainID{soon, late, fresh} {
@@ -128,7 +128,7 @@ func TestWaitingRoom(t *testing.T) {
 				t.Fatalf("admitted %v, want %s", got, want)
 			}
 			s.begin(want)
-			if ok, _, _, _ := s.sys.Spend(s.ctx, i.ID, want, []tenants.Charge{perAccount}); !ok {
+			if spent := must[store.Spent](t)(s.sys.Spend(s.ctx, i.ID, want, []tenants.Charge{perAccount})); !spent.OK {
 				t.Errorf("%s was admitted and may not spend", want)
 			}
 		}
@@ -140,12 +140,12 @@ func TestWaitingRoom(t *testing.T) {
 		check(t, s.sys.AwaitBudget(s.ctx, late, owner, i.ID, why))
 		must[int](t)(s.sys.Admit(s.ctx, i.ID, 7))
 		for k := range 7 {
-			if ok, _, _, _ := s.sys.Spend(s.ctx, i.ID, fresh, []tenants.Charge{perAccount}); ok != (k < 6) {
-				t.Errorf("spending %d beside a promise: %v", k, ok)
+			if spent := must[store.Spent](t)(s.sys.Spend(s.ctx, i.ID, fresh, []tenants.Charge{perAccount})); spent.OK != (k < 6) {
+				t.Errorf("spending %d beside a promise: %v", k, spent.OK)
 			}
 		}
 		s.begin(late)
-		if ok, _, _, _ := s.sys.Spend(s.ctx, i.ID, late, []tenants.Charge{perAccount}); !ok {
+		if spent := must[store.Spent](t)(s.sys.Spend(s.ctx, i.ID, late, []tenants.Charge{perAccount})); !spent.OK {
 			t.Error("the promise was not kept")
 		}
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"perennial/store/seal"
@@ -28,19 +29,23 @@ func (q query) orders(tenant tenants.TenantID, id tenants.DomainID, limit int) (
 from orders o where o.tenant_id = $1 and o.domain_id = $2 order by o.id desc limit $3`, tenant, id, limit)
 }
 
-// lockOrder loads an order and its domain, the domain locked first, as every writer does.
+const lockOrderSQL = `select` + domainColumns + `, ` + orderColumns + `
+from domains d join agenda a on a.domain_id = d.id join delegations g on g.id = d.delegation_id
+	join orders o on o.domain_id = d.id where o.id = $1`
+
+// lockOrder loads an order and its domain under lock, without challenges.
 func (t *tx) lockOrder(id tenants.OrderID) (*domainRow, tenants.Order, error) {
+	var d domainRow
 	var o tenants.Order
-	var domain tenants.DomainID
-	if err := t.one(`select domain_id from orders where id = $1`, []any{id}, &domain); err != nil {
+	lock := ""
+	if t.db.engine.lock != "" {
+		lock = " for update of d, a, o" // in this order, as every writer does
+	}
+	if err := t.one(lockOrderSQL+lock, []any{id}, append(scanDomain(&d), scanOrder(&o)...)...); err != nil {
 		return nil, o, orAbsent(err, "order")
 	}
-	d, err := t.anyDomain(domain, t.db.engine.lock, t.now)
-	if err != nil {
-		return nil, o, err
-	}
-	err = t.one(`select `+orderColumns+` from orders o where o.id = $1`, []any{id}, scanOrder(&o)...)
-	return d, o, err
+	d.settled(t.now)
+	return &d, o, nil
 }
 
 func orderKey(id tenants.OrderID) seal.Place {
@@ -56,11 +61,11 @@ values ($1, $2, $3, $4, $5, 1, $6, $7, $8, $9, $10, $11, $12)`
 // certificate id of the version to be replaced, or empty. Conflict when an order is open, when the claim was never
 // proved, or when it is being given up.
 func (s *System) PlanOrder(ctx context.Context, id tenants.DomainID, why tenants.Reason, replaces string) (order tenants.OrderID, err error) {
-	c, err := s.certificate(ctx, id)
-	if err != nil {
-		return "", err
+	var kind tenants.KeyType
+	if err := s.db.read(ctx).one(`select key_type from certificates where domain_id = $1`, []any{id}, &kind); err != nil {
+		return "", orAbsent(err, "certificate")
 	}
-	key, err := newPrivateKey(c.KeyType) // outside of the transaction: RSA takes a while
+	key, err := newPrivateKey(kind) // outside of the transaction: RSA takes a while
 	if err != nil {
 		return "", err
 	}
@@ -76,16 +81,6 @@ func (s *System) PlanOrder(ctx context.Context, id tenants.DomainID, why tenants
 		return err
 	})
 	return order, err
-}
-
-func (s *System) certificate(ctx context.Context, id tenants.DomainID) (tenants.Certificate, error) {
-	q := s.db.read(ctx)
-	d, err := q.anyDomain(id, "", s.db.now())
-	if err != nil {
-		return tenants.Certificate{}, err
-	}
-	c, _, err := q.certificateOf(d.Tenant, id)
-	return c, err
 }
 
 func orderable(d *domainRow) error {
@@ -157,22 +152,27 @@ func (s *System) SaveOrder(ctx context.Context, o tenants.Order) (saved tenants.
 		if err != nil {
 			return err
 		}
-		if err := sameRevision(was, o.Revision); err != nil {
-			return err
-		}
-		if was.State != o.State && (!was.State.May(o.State) || !o.State.Open()) {
-			return fmt.Errorf("save order %s: from %s to %s is not a step", o.ID, was.State, o.State)
-		}
-		if !was.State.Open() {
-			return conflict("Order %s has ended. Read the domain again.", o.ID)
-		}
-		if was.State != o.State && o.State == tenants.Ordered {
-			t.record(tenants.System(d.Tenant), tenants.DidPlaceOrder, string(d.ID), d.Name, fmt.Sprintf("placed an order for %s.", d.Name))
-		}
-		saved, err = t.saveOrder(d, o, was.State)
+		saved, err = t.stepOrder(d, was, o)
 		return err
 	})
 	return saved, err
+}
+
+// stepOrder checks that o is a next step of was, and saves it.
+func (t *tx) stepOrder(d *domainRow, was, o tenants.Order) (tenants.Order, error) {
+	if err := sameRevision(was, o.Revision); err != nil {
+		return o, err
+	}
+	if was.State != o.State && (!was.State.May(o.State) || !o.State.Open()) {
+		return o, fmt.Errorf("save order %s: from %s to %s is not a step", o.ID, was.State, o.State)
+	}
+	if !was.State.Open() {
+		return o, conflict("Order %s has ended. Read the domain again.", o.ID)
+	}
+	if was.State != o.State && o.State == tenants.Ordered {
+		t.record(tenants.System(d.Tenant), tenants.DidPlaceOrder, string(d.ID), d.Name, fmt.Sprintf("placed an order for %s.", d.Name))
+	}
+	return t.saveOrder(d, o, was.State)
 }
 
 const saveOrderSQL = `
@@ -194,9 +194,11 @@ func (t *tx) saveOrder(d *domainRow, o tenants.Order, was tenants.OrderState) (t
 		us(o.Ended)); err != nil {
 		return o, err
 	}
-	for _, c := range o.Challenges {
+	o.Challenges = slices.Clone(o.Challenges)
+	for i, c := range o.Challenges {
 		c.Order = o.ID
-		if err := t.saveChallenge(d, c); err != nil {
+		var err error
+		if o.Challenges[i], err = t.saveChallenge(d, c); err != nil {
 			return o, err
 		}
 	}
@@ -204,10 +206,5 @@ func (t *tx) saveOrder(d *domainRow, o tenants.Order, was tenants.OrderState) (t
 		d.orderState = ""
 	}
 	d.refresh(t.now)
-	if err := t.saveDomain(d); err != nil {
-		return o, err
-	}
-	var err error
-	o.Challenges, err = t.challenges(o)
-	return o, err
+	return o, t.saveDomain(d)
 }

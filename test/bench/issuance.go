@@ -174,7 +174,7 @@ func issued(ctx context.Context, scope *store.Scope, want int) error {
 		if o.ByStatus[tenants.Active] >= want {
 			return nil
 		}
-		if err := pause(ctx, 5*time.Millisecond); err != nil {
+		if err := pause(ctx, 25*time.Millisecond); err != nil {
 			return fmt.Errorf("wait for %d certificates: only %v", want, o.ByStatus)
 		}
 	}

@@ -57,7 +57,7 @@ type Config struct {
 	ACMEEABKey tenants.Secret `name:"acme-eab-key" group:"Certificate authority"`
 	// How many new orders the account may place, such as 300/3h. Without it, what is known of the authority; the portal waits rather than being refused.
 	ACMEOrders tenants.Limit `name:"acme-orders" group:"Certificate authority"`
-	// How long after a challenge was answered the authority is asked for the first time.
+	// How long at most after a challenge was answered the authority is asked for the first time. The portal learns how soon is worth it.
 	ACMEFirstPoll time.Duration `name:"acme-first-poll" group:"Certificate authority" default:"1s"`
 
 	// Zone in which every customer's record points to a label of its own, such as acme.example.net. Required; the portal writes its TXT records here.

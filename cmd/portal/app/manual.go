@@ -46,7 +46,7 @@ func manual(setting string) string {
 	case "acme-orders":
 		return "How many new orders the account may place, such as 300/3h. Without it, what is known of the authority; the portal waits rather than being refused."
 	case "acme-first-poll":
-		return "How long after a challenge was answered the authority is asked for the first time."
+		return "How long at most after a challenge was answered the authority is asked for the first time. The portal learns how soon is worth it."
 	case "delegation-zone":
 		return "Zone in which every customer's record points to a label of its own, such as acme.example.net. Required; the portal writes its TXT records here."
 	case "dns-provider":
