@@ -340,6 +340,7 @@ type fakeDNS struct {
 	caa    map[string][]tenants.CAA
 	refuse error // every write fails with it
 	slow   bool  // values never become visible
+	blind  bool  // the portal's own recursive servers are silent
 	txt    map[string]map[string]bool
 	writes int
 }
@@ -347,7 +348,7 @@ type fakeDNS struct {
 func (d *fakeDNS) Look(_ context.Context, del tenants.Delegation, wildcard bool, now time.Time) tenants.Check {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	c := tenants.Check{At: now, Zone: del.Base, Wildcard: wildcard, CAA: []tenants.AskedCAA{{Name: del.Base, Records: d.caa[del.Base]}}}
+	c := tenants.Check{At: now, Zone: del.Base, Wildcard: wildcard, Blind: d.blind, CAA: []tenants.AskedCAA{{Name: del.Base, Records: d.caa[del.Base]}}}
 	result, ok := d.broken[del.Base]
 	if !ok {
 		result = tenants.Right

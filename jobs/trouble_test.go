@@ -42,12 +42,13 @@ func TestTroubles(t *testing.T) {
 		{"record differs", delegation(tenants.Differs, "other.example"), tenants.DelegationDiffers, tenants.Waiting, tenants.Failing, "other.example"},
 		{"name servers answer SERVFAIL", delegation(tenants.Silent, "SERVFAIL"), tenants.DNSBroken, tenants.Waiting, tenants.Active, "SERVFAIL"},
 		{"name servers are silent", delegation(tenants.Silent, "no answer"), tenants.DNSSilent, tenants.Waiting, tenants.Active, "could not ask"},
+		{"our own name servers are silent", func(w *world) { w.dns.blind = true }, tenants.ResolverSilent, tenants.Waiting, tenants.Active, "says nothing about your records"},
 		{"CAA forbids", func(w *world) {
 			w.dns.caa = map[string][]tenants.CAA{base: {{Tag: "issue", Value: "old-ca.example"}}}
 		}, tenants.CAAForbids, tenants.Failing, tenants.Failing, "CAA record"},
 	}
 	heal := func(w *world) {
-		w.ca.limit, w.ca.down, w.dns.refuse, w.dns.slow, w.dns.caa = nil, nil, nil, false, nil
+		w.ca.limit, w.ca.down, w.dns.refuse, w.dns.slow, w.dns.caa, w.dns.blind = nil, nil, nil, false, nil, false
 		w.dns.set(base, tenants.Right)
 	}
 	for _, test := range tests {

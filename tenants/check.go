@@ -19,6 +19,7 @@ type Check struct {
 	Delegation []Asked
 	CAA        []AskedCAA // from the name upwards, as a CA climbs (RFC 8659, section 3)
 	Wildcard   bool
+	Blind      bool `json:",omitempty"` // our own recursive name servers answered nothing at all
 }
 
 // Asked is one authoritative server's answer for the delegation.

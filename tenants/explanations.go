@@ -48,6 +48,11 @@ var explanations = map[Code]Explanation{
 		Why: "{server|The name server} of {name|your domain} does not answer us.",
 		Who: DNSHost, Do: "We ask again by ourselves, and your records need no change. If it lasts, tell your DNS provider.", Heals: true,
 	},
+	ResolverSilent: {
+		Short: "Our DNS lookups fail", Happened: "Our own name servers do not answer",
+		Why: "We could ask nobody about {name|the domain}, which says nothing about your records.",
+		Who: OperatorDo, Do: "Nothing for you to do. We ask again by ourselves and go on as soon as we get an answer.", Heals: true,
+	},
 	DNSBroken: {
 		Short: "DNS answers with an error", Happened: "Your name servers answer with an error",
 		Why: "{server|The name server} of {name|your domain} answers SERVFAIL, often because its DNSSEC signatures are broken.",

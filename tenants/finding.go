@@ -10,6 +10,7 @@ const (
 	DelegationDiffers Code = "dns.delegation.differs" // the CNAME points elsewhere
 	DelegationPartial Code = "dns.delegation.partial" // some servers have it, some not yet
 	DNSSilent         Code = "dns.silent"             // the domain's name servers do not answer
+	ResolverSilent    Code = "dns.resolver.silent"    // our own recursive name servers do not answer
 	DNSBroken         Code = "dns.servfail"           // they answer SERVFAIL: often broken DNSSEC
 	DomainMissing     Code = "dns.nxdomain"           // the domain itself does not exist
 	CAAForbids        Code = "dns.caa.forbidden"      // a CAA record names only other authorities

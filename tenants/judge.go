@@ -11,8 +11,11 @@ import (
 //
 // A server that could not be asked is never held against the customer: as long as no server answered with anything
 // but our record, the finding is DNSSilent or DNSBroken. One server that still lacks the record is enough to wait, because
-// the CA may ask that one.
+// the CA may ask that one. When our own recursive servers are silent, nothing else of the look counts.
 func Judge(d Delegation, issuer Issuer, c Check) Finding {
+	if c.Blind {
+		return delegationFinding(ResolverSilent, d, c, nil)
+	}
 	if f := judgeDelegation(d, c); !f.OK() {
 		return f
 	}

@@ -62,6 +62,8 @@ func (p DomainPage) waitingTurn() turn {
 		return turn{"Your turn:", "change one DNS record." + after}
 	case tenants.DelegationPartial:
 		return turn{"Our turn:", "the record is at some of your name servers, we wait for the others. There is nothing for you to do."}
+	case tenants.ResolverSilent:
+		return turn{"Our turn:", "our own name servers do not answer, so we cannot look for your record. Add it below if it is not there yet; we go on asking."}
 	case tenants.DNSSilent, tenants.DNSBroken:
 		return turn{"Your turn:", "we cannot ask your name servers. Add the record below if it is not there yet; we go on asking."}
 	case tenants.DomainMissing:
@@ -126,11 +128,20 @@ func (p DomainPage) recordWords() string {
 		return "found, target differs"
 	case tenants.DelegationPartial:
 		return "at " + number(right) + " of " + plural(asked, "name server")
-	case tenants.DNSSilent, tenants.DNSBroken:
+	case tenants.DNSSilent, tenants.DNSBroken, tenants.ResolverSilent:
 		return "could not ask"
 	default:
 		return "not there yet"
 	}
+}
+
+// couldNotAsk: nothing is known to be wrong with the record.
+func (p DomainPage) couldNotAsk() bool {
+	switch p.Domain.Finding.Code {
+	case tenants.DNSSilent, tenants.DNSBroken, tenants.ResolverSilent:
+		return true
+	}
+	return false
 }
 
 // delegationName is the record's name as most DNS pages want it, without the zone that they add themselves.

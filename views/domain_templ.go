@@ -895,7 +895,7 @@ func seenNote(p DomainPage) templ.Component {
 			templ_7745c5c3_Var36 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		if p.Domain.Finding.Code == tenants.DNSSilent || p.Domain.Finding.Code == tenants.DNSBroken {
+		if p.couldNotAsk() {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 65, "<p class=\"note s-unknown\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

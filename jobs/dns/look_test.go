@@ -213,3 +213,19 @@ func TestLookEndsWithContext(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// A silent recursive server of ours says nothing about the customer's; one that answers about others does.
+func TestLookTellsOwnBlindness(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.both(func(s *devdns.Server) { set(t, s, record, "CNAME", shop.Target()) })
+	dead := serve(t, func(wire.ResponseWriter, *wire.Msg, bool) {})
+	blind := dns.NewResolver(dns.ResolverConfig{Servers: []string{dead}, Timeout: 100 * time.Millisecond, Authority: w.authority})
+	if f := tenants.Judge(shop, tenants.Issuer{}, blind.Look(t.Context(), shop, false, now)); f.Code != tenants.ResolverSilent {
+		t.Errorf("judged %v", f)
+	}
+	w.one.BreakBelow("acme.example", devdns.Fault{Silent: true})
+	if f := tenants.Judge(shop, tenants.Issuer{}, w.resolver().Look(t.Context(), shop, false, now)); f.Code != tenants.DNSSilent {
+		t.Errorf("judged %v", f)
+	}
+}

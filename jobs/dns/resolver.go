@@ -3,6 +3,7 @@ package dns
 import (
 	"context"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -84,14 +85,30 @@ func withPort(address, port string) string {
 //
 // When the zone or its servers cannot be found, Check.Delegation holds one line, for the recursive name server: Missing
 // and "NXDOMAIN" when the domain does not exist, otherwise Silent and the failure. Check.Zone is empty when it is not
-// known.
+// known. Check.Blind tells a failure of the recursive servers themselves from one of those whom they ask.
 func (r *Resolver) Look(ctx context.Context, d tenants.Delegation, wildcard bool, now time.Time) tenants.Check {
 	c := tenants.Check{At: now, Wildcard: wildcard}
 	var both sync.WaitGroup
 	both.Go(func() { c.Zone, c.Delegation = r.delegation(ctx, d) })
 	both.Go(func() { c.CAA = r.caa(ctx, d.Base) })
 	both.Wait()
+	if unanswered(c) {
+		c.Blind = !r.sighted(ctx)
+	}
 	return c
+}
+
+// unanswered reports whether a look failed at the recursive servers: their fault, or that of whom they asked in turn.
+func unanswered(c tenants.Check) bool {
+	lost := func(a tenants.Asked) bool { return a.Server == recursiveServer && a.Result == tenants.Silent }
+	return slices.ContainsFunc(c.Delegation, lost) ||
+		slices.ContainsFunc(c.CAA, func(a tenants.AskedCAA) bool { return a.Failed != "" })
+}
+
+// sighted asks the recursive servers what every working one knows.
+func (r *Resolver) sighted(ctx context.Context) bool {
+	_, err := r.recurse(ctx, ".", dns.TypeNS)
+	return err == nil
 }
 
 func (r *Resolver) delegation(ctx context.Context, d tenants.Delegation) (zone string, asked []tenants.Asked) {
@@ -154,8 +171,11 @@ func (r *Resolver) absent(ctx context.Context, name string) bool {
 	return err == nil && m.Rcode == dns.RcodeNameError && len(m.Answer) == 0
 }
 
+// recursiveServer stands for whichever of them was asked.
+const recursiveServer = "recursive name server"
+
 func unfound(err error) tenants.Asked {
-	a := tenants.Asked{Server: "recursive name server", Got: err.Error(), Result: tenants.Silent}
+	a := tenants.Asked{Server: recursiveServer, Got: err.Error(), Result: tenants.Silent}
 	if err == errNXDomain {
 		a.Result = tenants.Missing
 	}
