@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
 
 	"perennial/handlers/auth"
 	"perennial/store"
@@ -60,7 +61,8 @@ type Site struct {
 	echo   *echo.Echo
 	health health
 
-	provider atomic.Int32 // what was last written about the identity provider, see rememberProvider
+	starts   *middleware.RateLimiterMemoryStore // of sign-ins
+	provider atomic.Int32                       // what was last written about the identity provider, see rememberProvider
 
 	closing context.Context // done once the server shuts down: streams end
 	close   context.CancelFunc
@@ -75,7 +77,7 @@ func New(c Config) *Site {
 		c.Log = slog.Default()
 	}
 	c.BaseURL = strings.TrimSuffix(c.BaseURL, "/")
-	s := &Site{Config: c, echo: echo.New()}
+	s := &Site{Config: c, echo: echo.New(), starts: newStarts()}
 	s.closing, s.close = context.WithCancel(context.Background())
 	s.echo.HTTPErrorHandler = s.fail
 	s.echo.IPExtractor = addressOf(c.TrustedProxies)

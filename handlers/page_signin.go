@@ -2,6 +2,9 @@ package handlers
 
 import (
 	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4/middleware"
 
 	"perennial/handlers/auth"
 	"perennial/tenants"
@@ -32,9 +35,22 @@ func (s *Site) renderSignIn(v *visit, status int, p views.SignInPage) error {
 	return s.renderStatus(v, status, views.SignIn(p))
 }
 
+const tooManyStarts = "There were too many sign-ins from your address within a minute. Wait a minute, then sign in again."
+
+// newStarts bounds how often one address may begin to sign in, which writes a row each time: sixty at once, for an
+// office behind one address, and one a second after that.
+func newStarts() *middleware.RateLimiterMemoryStore {
+	return middleware.NewRateLimiterMemoryStoreWithConfig(middleware.RateLimiterMemoryStoreConfig{
+		Rate: 1, Burst: 60, ExpiresIn: 10 * time.Minute})
+}
+
 // signIn leaves for the provider.
 func (s *Site) signIn(v *visit) error {
 	email, back := v.FormValue("email"), localPath(v.FormValue("return_to"))
+	if ok, err := s.starts.Allow(v.RealIP()); err != nil || !ok {
+		err = &tenants.Error{Kind: tenants.Limited, Text: tooManyStarts, Err: err}
+		return s.signInFailed(v, err, views.SignInPage{Email: email, ReturnTo: back})
+	}
 	to, err := s.Auth.Begin(v.Request(), back, email)
 	if tenants.KindOf(err) == tenants.Unavailable {
 		s.rememberProvider(v.ctx(), err)

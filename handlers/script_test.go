@@ -128,6 +128,12 @@ func (p *player) step(line string) {
 		p.wait(rest)
 	case "keep":
 		p.keep(rest)
+	case "times":
+		n, _ := strconv.Atoi(rest)
+		for again := *p.answer.Request; n > 1; n-- {
+			p.begin(again.Method, again.URL.String())
+			p.send()
+		}
 	default:
 		p.check(verb, rest)
 	}

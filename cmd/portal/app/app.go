@@ -108,7 +108,7 @@ func newEngine(c Config, db *store.DB, log *slog.Logger) (*jobs.Engine, error) {
 }
 
 func newResolver(c Config) *dns.Resolver {
-	config := dns.ResolverConfig{Servers: c.Resolvers}
+	config := dns.ResolverConfig{Servers: c.Resolvers, Private: c.PrivateNameServers}
 	if c.AuthoritativeAddress != "" {
 		config.Authority = func(string) []string { return []string{c.AuthoritativeAddress} }
 	}
@@ -145,6 +145,7 @@ func newSite(c Config, db *store.DB, log *slog.Logger) (*handlers.Site, error) {
 	return handlers.New(handlers.Config{
 		DB: db, Auth: signIn, BaseURL: c.BaseURL, Version: Build, Log: log,
 		IssuerName: issuer(c).Name, Zone: c.DelegationZone, Rules: rules(c), TrustedProxies: c.TrustedProxies,
+		FormOrigins: c.OIDCOrigins,
 	}), nil
 }
 

@@ -38,6 +38,8 @@ type Config struct {
 	OperatorGroup string `name:"operator-group" group:"Sign-in"`
 	// Group whose members see everything but private keys and change nothing.
 	AuditorGroup string `name:"auditor-group" group:"Sign-in"`
+	// Further origins that signing in passes through, when the provider hands people on to another: https://host, separated by commas. Browsers stop there otherwise.
+	OIDCOrigins []string `name:"oidc-origins" group:"Sign-in"`
 
 	// Directory URL of the ACME certificate authority.
 	ACMEDirectory string `name:"acme-directory" group:"Certificate authority" default:"https://acme-v02.api.letsencrypt.org/directory"`
@@ -82,6 +84,8 @@ type Config struct {
 	Route53HostedZoneID string `name:"route53-hosted-zone-id" group:"DNS"`
 	// Recursive resolvers, IP:port, separated by commas. Without it, those of /etc/resolv.conf.
 	Resolvers []string `name:"resolvers" group:"DNS"`
+	// Ask name servers at private addresses too, for domains and an authority inside one's own network.
+	PrivateNameServers bool `name:"private-name-servers" group:"DNS"`
 	// Development only: IP:port asked in place of every authoritative name server.
 	AuthoritativeAddress string `name:"authoritative-address" group:"DNS"`
 	// Development only: accept names such as shop.example that no public authority certifies (RFC 6761).

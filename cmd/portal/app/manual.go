@@ -27,6 +27,8 @@ func manual(setting string) string {
 		return "Group whose members are operators: they create tenants and see everything but private keys. Without it, tenants are made with the admin command."
 	case "auditor-group":
 		return "Group whose members see everything but private keys and change nothing."
+	case "oidc-origins":
+		return "Further origins that signing in passes through, when the provider hands people on to another: https://host, separated by commas. Browsers stop there otherwise."
 	case "acme-directory":
 		return "Directory URL of the ACME certificate authority."
 	case "acme-name":
@@ -69,6 +71,8 @@ func manual(setting string) string {
 		return "route53: id of the delegation zone's hosted zone."
 	case "resolvers":
 		return "Recursive resolvers, IP:port, separated by commas. Without it, those of /etc/resolv.conf."
+	case "private-name-servers":
+		return "Ask name servers at private addresses too, for domains and an authority inside one's own network."
 	case "authoritative-address":
 		return "Development only: IP:port asked in place of every authoritative name server."
 	case "allow-special-use":

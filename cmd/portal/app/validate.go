@@ -79,6 +79,11 @@ func (c Config) checkSignIn(f *Faults) {
 	required(f, "oidc-client-id", c.OIDCClientID, "Write the client id that the provider gave the portal.")
 	required(f, "oidc-client-secret", c.OIDCClientSecret.Reveal(), "Put the client secret into a file and name it in PERENNIAL_OIDC_CLIENT_SECRET_FILE.")
 	required(f, "oidc-groups-claim", c.OIDCGroupsClaim, "Write the claim that lists a person's groups, usually groups.")
+	for _, origin := range c.OIDCOrigins {
+		if u, err := url.Parse(origin); err != nil || u.Scheme != "https" || u.Hostname() == "" || origin != "https://"+u.Host {
+			f.add("oidc-origins", "%q is not an origin. Write https:// and the host without a path, such as https://id.example.com.", origin)
+		}
+	}
 	if c.OperatorGroup != "" && c.OperatorGroup == c.AuditorGroup {
 		f.add("auditor-group", "It is the operator group %q too, but auditors change nothing. Write another group.", c.AuditorGroup)
 	}
