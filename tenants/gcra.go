@@ -73,11 +73,31 @@ func later(a, b time.Time) time.Time {
 type LimitName string
 
 const (
-	OrdersPerAccount      LimitName = "orders"   // new orders per account
-	CertificatesPerDomain LimitName = "domain"   // certificates per registered domain (public suffix + 1)
-	CertificatesPerSet    LimitName = "names"    // certificates per exact set of names
-	FailuresPerName       LimitName = "failures" // failed authorizations per name and account
+	OrdersPerAccount      LimitName = "orders"      // new orders per account
+	CertificatesPerDomain LimitName = "domain"      // certificates per registered domain (public suffix + 1)
+	CertificatesPerSet    LimitName = "names"       // certificates per exact set of names
+	FailuresPerName       LimitName = "failures"    // failed authorizations per name and account
+	ConsecutiveFailures   LimitName = "consecutive" // the same in a row, after which the CA pauses the name; a success resets it
+	AccountsPerAddress    LimitName = "accounts"    // new accounts per IP address
+
+	DNSRequests LimitName = "dns requests" // requests to the API of a DNS provider
+
+	// RenewalsReplacing names what no limit counts: renewals that say what they replace (RFC 9773, section 5), where the CA
+	// exempts them. It stands in tables beside the limits and never in Limits.
+	RenewalsReplacing LimitName = "replacing"
 )
+
+// IssuerLimits are the limits that an authority may have, in the order in which pages list them.
+var IssuerLimits = []LimitName{OrdersPerAccount, CertificatesPerDomain, CertificatesPerSet, FailuresPerName, ConsecutiveFailures, AccountsPerAddress}
+
+// Counted reports whether the ledger counts the limit. Of the others only the rule is known.
+func (n LimitName) Counted() bool {
+	switch n {
+	case OrdersPerAccount, CertificatesPerDomain, CertificatesPerSet, FailuresPerName:
+		return true
+	}
+	return false
+}
 
 // Limits is what an issuer allows. A limit that is absent does not exist.
 type Limits map[LimitName]Limit

@@ -123,12 +123,7 @@ func issuer(c Config) tenants.Issuer {
 		i.Name = c.ACMEName
 	}
 	if !c.ACMEOrders.Unlimited() {
-		limits := tenants.Limits{}
-		for name, limit := range i.Limits {
-			limits[name] = limit
-		}
-		limits[tenants.OrdersPerAccount] = c.ACMEOrders
-		i.Limits = limits
+		i.Limits = i.Limits.With(tenants.OrdersPerAccount, c.ACMEOrders)
 	}
 	return i
 }
