@@ -59,6 +59,12 @@ func TestLedger(t *testing.T) {
 		if len(lines) != 2 || lines[0].Limit != tenants.OrdersPerAccount || lines[0].Left != 0 || lines[0].Corrected.IsZero() || lines[1].Left != 1 {
 			t.Errorf("budget: %+v", lines)
 		}
+		i.FreeARI, i.Limits = true, i.Limits.With(tenants.ConsecutiveFailures, tenants.Limit{Count: 1152, Per: 1152 * 24 * time.Hour})
+		must[tenants.Issuer](t)(s.sys.SaveIssuer(s.ctx, i))
+		lines = must[store.Renewals](t)(w.Scope(w.Acme).Renewals(s.ctx, 30)).Budget
+		if len(lines) != 4 || !lines[0].Counted || lines[2].Counted || lines[2].Count != 1152 || lines[3].Limit != tenants.RenewalsReplacing || lines[3].Count != 0 {
+			t.Errorf("budget with what nobody counts: %+v", lines)
+		}
 	})
 }
 

@@ -1,10 +1,8 @@
 package store
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"perennial/tenants"
@@ -71,7 +69,7 @@ func (q query) nextRenewals(tenant tenants.TenantID, limit int) ([]PlannedRenewa
 	}, nextRenewalsSQL, tenant, limit)
 }
 
-// budget is one line for each limit of each issuer that the tenant uses: the fullest bucket that concerns it.
+// budget is one line for each limit of each issuer that the tenant uses.
 func (q query) budget(tenant tenants.TenantID, now time.Time) (lines []BudgetLine, err error) {
 	issuers, err := collect(q, func(r rows) (i tenants.Issuer, err error) {
 		return i, r.Scan(scanIssuer(&i)...)
@@ -81,10 +79,11 @@ order by i.name, i.id`, tenant)
 		return nil, err
 	}
 	for _, i := range issuers {
-		for _, name := range limitsOf(i) {
-			line, err := q.budgetLine(tenant, i, name, now)
-			if err != nil {
-				return nil, err
+		for _, line := range knownLimits(i) {
+			if line.Counted {
+				if line, err = q.fullest(tenant, i.ID, line, now); err != nil {
+					return nil, err
+				}
 			}
 			lines = append(lines, line)
 		}
@@ -92,19 +91,25 @@ order by i.name, i.id`, tenant)
 	return lines, nil
 }
 
-// limitsOf orders an issuer's limits as pages list them.
-func limitsOf(i tenants.Issuer) []tenants.LimitName {
-	order := []tenants.LimitName{tenants.OrdersPerAccount, tenants.CertificatesPerDomain, tenants.CertificatesPerSet, tenants.FailuresPerName}
-	var names []tenants.LimitName
-	for name, l := range i.Limits {
-		if !l.Unlimited() {
-			names = append(names, name)
+// knownLimits are the lines of an issuer as pages list them, with full buckets: the limits that apply to it, those of
+// which only the published rule is known, and the exemption of renewals that name what they replace.
+func knownLimits(i tenants.Issuer) (lines []BudgetLine) {
+	profile := tenants.ProfileOf(i.Directory)
+	for _, name := range tenants.IssuerLimits {
+		rule, limit := profile.Rule(name), i.Limits[name]
+		if limit.Unlimited() && !name.Counted() {
+			limit = rule.Allows
+		}
+		if !limit.Unlimited() {
+			lines = append(lines, BudgetLine{Issuer: i.Name, Limit: name, Left: limit.Count, Count: limit.Count, Per: limit.Per,
+				Counted: name.Counted(), Rule: rule})
 		}
 	}
-	slices.SortFunc(names, func(a, b tenants.LimitName) int {
-		return cmp.Or(cmp.Compare(slices.Index(order, a), slices.Index(order, b)), cmp.Compare(a, b))
-	})
-	return names
+	if i.FreeARI {
+		lines = append(lines, BudgetLine{Issuer: i.Name, Limit: tenants.RenewalsReplacing,
+			Rule: tenants.Rule{Name: tenants.RenewalsReplacing, Fact: profile.Replacing.Fact}})
+	}
+	return lines
 }
 
 // Buckets belong to names, which one tenant holds; only those of the tenant may be shown to it.
@@ -122,22 +127,18 @@ var ofTenant = map[tenants.LimitName]string{
 	and (d.name = b.bucket or d.name = '*.' || b.bucket))`,
 }
 
-func (q query) budgetLine(tenant tenants.TenantID, i tenants.Issuer, name tenants.LimitName, now time.Time) (line BudgetLine, err error) {
-	limit := i.Limits[name]
-	line = BudgetLine{Issuer: i.Name, Limit: name, Left: limit.Count, Count: limit.Count, Per: limit.Per}
-	cond, known := ofTenant[name]
-	if !known {
-		return line, nil
-	}
-	args := []any{i.ID, name, us(now)}
+// fullest is the line with what its fullest bucket has left.
+func (q query) fullest(tenant tenants.TenantID, issuer tenants.IssuerID, line BudgetLine, now time.Time) (BudgetLine, error) {
+	cond, args := ofTenant[line.Limit], []any{issuer, line.Limit, us(now)}
 	if cond != "" {
 		args = append(args, tenant)
 	}
 	var b bucket
-	err = q.one(fullestSQL+cond+` order by b.tat desc limit 1`, args, &line.Key, at(&b.tat), at(&b.corrected))
+	err := q.one(fullestSQL+cond+` order by b.tat desc limit 1`, args, &line.Key, at(&b.tat), at(&b.corrected))
 	if errors.Is(err, errNone) {
 		return line, nil
 	}
+	limit := tenants.Limit{Count: line.Count, Per: line.Per}
 	line.Left, line.RefillsAt, line.Corrected = limit.Left(b.tat, now), refill(limit, b.tat, now), b.corrected
 	return line, err
 }

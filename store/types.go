@@ -147,7 +147,8 @@ type PlannedRenewal struct {
 	Free       bool
 }
 
-// BudgetLine is one limit of an issuer: the fullest bucket that concerns the tenant.
+// BudgetLine is one limit of an issuer: the fullest bucket that concerns the tenant, or only its rule where nobody
+// counts. A line without Count is an exemption.
 type BudgetLine struct {
 	Issuer    string
 	Limit     tenants.LimitName
@@ -155,8 +156,10 @@ type BudgetLine struct {
 	Left      int
 	Count     int
 	Per       time.Duration
-	RefillsAt time.Time // when the next token is back; zero when full
-	Corrected time.Time // when the CA's own answer set it; zero: ours, counted
+	RefillsAt time.Time    // when the next token is back; zero when full
+	Corrected time.Time    // when the CA's own answer set it; zero: ours, counted
+	Counted   bool         // the ledger counts it; otherwise Left means nothing
+	Rule      tenants.Rule // what the CA publishes of it; without Source nothing is known
 }
 
 // TenantFilter selects tenants on the operator's page.

@@ -312,13 +312,25 @@ func renewalsPage(days int) RenewalsPage {
 		at := noon.Add(time.Duration(i+1) * 11 * hour)
 		p.Next = append(p.Next, PlannedRenewal{ID: domID(i), Name: fmt.Sprintf("name%d.acme.example", i), Issuer: "Let’s Encrypt", Start: at.Add(-20 * hour), End: at.Add(28 * hour), At: at, NoLater: at.Add(20 * day2), Status: tenants.Active, Free: i%3 != 0})
 	}
-	p.Budget = []BudgetLine{
-		{"Let’s Encrypt", tenants.OrdersPerAccount, "", 278, 300, 3 * hour, noon.Add(36 * time.Second), time.Time{}},
-		{"Let’s Encrypt", tenants.CertificatesPerDomain, "acme.example", 9, 50, 7 * day2, noon.Add(85 * time.Minute), noon.Add(-145 * time.Minute)},
-		{"Let’s Encrypt", tenants.CertificatesPerSet, "shop.acme.example", 3, 5, 7 * day2, noon.Add(16 * hour), time.Time{}},
-		{"Let’s Encrypt", tenants.FailuresPerName, "pay.acme.example", 5, 5, hour, time.Time{}, time.Time{}},
-	}
+	p.Budget = budgetLines()
 	return p
+}
+
+// budgetLines are all limits of Let's Encrypt, one corrected by the CA.
+func budgetLines() []BudgetLine {
+	profile := tenants.ProfileOf("https://acme-v02.api.letsencrypt.org/directory")
+	var lines []BudgetLine
+	for _, r := range profile.Rules {
+		lines = append(lines, BudgetLine{Issuer: profile.Name, Limit: r.Name, Left: r.Allows.Count, Count: r.Allows.Count, Per: r.Allows.Per, Counted: r.Name.Counted(), Rule: r})
+	}
+	set := func(i int, key string, left int, refills time.Duration) {
+		lines[i].Key, lines[i].Left, lines[i].RefillsAt = key, left, noon.Add(refills)
+	}
+	set(0, "", 278, 36*time.Second)
+	set(1, "acme.example", 9, 85*time.Minute)
+	set(2, "shop.acme.example", 3, 16*hour)
+	lines[1].Corrected, lines[3].Key = noon.Add(-145*time.Minute), "pay.acme.example"
+	return append(lines, BudgetLine{Issuer: profile.Name, Limit: tenants.RenewalsReplacing, Rule: tenants.Rule{Fact: profile.Replacing.Fact}})
 }
 
 func minuteRenewals() RenewalsPage {

@@ -169,7 +169,8 @@ type PlannedRenewal struct {
 	Free       bool // costs no budget
 }
 
-// BudgetLine is one limit of the authority and what is left of it.
+// BudgetLine is one limit of the authority and what is left of it, or only its rule where nobody counts. A line without
+// Count is an exemption.
 type BudgetLine struct {
 	Issuer    string
 	Limit     tenants.LimitName
@@ -177,8 +178,10 @@ type BudgetLine struct {
 	Left      int
 	Count     int
 	Per       time.Duration
-	RefillsAt time.Time // of the next token; zero when full
-	Corrected time.Time // of the authority's answer that corrected it; zero: our own count
+	RefillsAt time.Time    // of the next token; zero when full
+	Corrected time.Time    // of the authority's answer that corrected it; zero: our own count
+	Counted   bool         // we count; otherwise Left means nothing
+	Rule      tenants.Rule // what the authority publishes of it; without Source nothing is known
 }
 
 // AuditPage is the audit log of a tenant, or of everything for platform roles (Page.Tenant is zero then).

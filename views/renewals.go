@@ -211,9 +211,25 @@ func (b BudgetLine) share() float64 {
 	return float64(b.Left) / float64(b.Count)
 }
 
-func (b BudgetLine) refills(now time.Time) (at, rate string) {
-	rate = "1 every " + took(b.Per/time.Duration(max(1, b.Count)))
+// left is what can still be spent, in words.
+func (b BudgetLine) left() string {
 	switch {
+	case b.Count == 0:
+		return "no limit"
+	case !b.Counted:
+		return "not counted"
+	default:
+		return number(b.Left) + " of " + number(b.Count)
+	}
+}
+
+func (b BudgetLine) refills(now time.Time) (at, rate string) {
+	rate = b.rate()
+	switch {
+	case b.Count == 0:
+		return "never needed", rate
+	case !b.Counted:
+		return rate, ""
 	case b.RefillsAt.IsZero() || !b.RefillsAt.After(now):
 		return "full", rate
 	case sameDay(now, b.RefillsAt):
@@ -221,6 +237,52 @@ func (b BudgetLine) refills(now time.Time) (at, rate string) {
 	default:
 		return shortDay(b.RefillsAt) + ", " + minute(b.RefillsAt), rate
 	}
+}
+
+// rate is how fast tokens come back, empty where nothing is limited.
+func (b BudgetLine) rate() string {
+	switch every := (tenants.Limit{Count: b.Count, Per: b.Per}).Every(); {
+	case every == 0:
+		return ""
+	case every < time.Second:
+		return number(int(time.Second/every)) + " a second"
+	default:
+		return "1 every " + took(every)
+	}
+}
+
+// source says who knows the line, and how.
+func (b BudgetLine) source(now time.Time) (icon, who, how string) {
+	switch {
+	case !b.Corrected.IsZero():
+		return "ca", "Corrected by the CA", "its answer " + moment(now, b.Corrected)
+	case b.Counted && b.ours():
+		return "system", "Ours", "counted, limit set by the operator"
+	case b.Counted:
+		return "system", "Ours", "counted"
+	case b.ours():
+		return "person", "Set by the operator", ""
+	default:
+		return "ca", "Rule of the CA", ""
+	}
+}
+
+// ours reports whether the limit is not the one that the authority publishes.
+func (b BudgetLine) ours() bool {
+	return b.Rule.Source == "" || b.Rule.Allows != tenants.Limit{Count: b.Count, Per: b.Per}
+}
+
+// ruleWords are the link to the rule: "read 22 Nov 2026", and what it says.
+func (b BudgetLine) ruleWords() (text, title string) {
+	text = "read " + day(b.Rule.Read.Time)
+	if b.Counted {
+		text = "rule " + text
+	}
+	title = b.Rule.Says
+	if !b.Rule.Edition.IsZero() {
+		title += " Source of " + day(b.Rule.Edition.Time) + "."
+	}
+	return text, title
 }
 
 func (p RenewalsPage) budgetName() string {

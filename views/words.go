@@ -174,6 +174,12 @@ func (b BudgetLine) words() (name, fine string) {
 		return "Same set of names", worst(rate, b.Key)
 	case tenants.FailuresPerName:
 		return "Failed checks", worst(rate, b.Key)
+	case tenants.ConsecutiveFailures:
+		return "Failed checks in a row", number(b.Count) + " for one name, then it is paused"
+	case tenants.AccountsPerAddress:
+		return "New accounts", rate + " from one address"
+	case tenants.RenewalsReplacing:
+		return "Renewals in the CA’s window", "exempt when they replace the old certificate"
 	default:
 		return string(b.Limit), worst(rate, b.Key)
 	}

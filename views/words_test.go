@@ -191,3 +191,37 @@ func TestTyped(t *testing.T) {
 		t.Error("typed text is lost or became markup")
 	}
 }
+
+// TestBudgetWords: what the table says of a limit depends on who knows it: our count, the CA, its rule, the operator.
+func TestBudgetWords(t *testing.T) {
+	lines := budgetLines()
+	orders, corrected, inRow, exempt := lines[0], lines[1], lines[4], lines[6]
+	granted, staging, unknown := orders, orders, inRow
+	granted.Count = 1500
+	staging.Count, staging.Per = 30000, time.Second
+	unknown.Rule = tenants.Rule{}
+	for _, c := range []struct {
+		line                 BudgetLine
+		left, rate, who, how string
+	}{
+		{orders, "278 of 300", "1 every 36 s", "Ours", "counted"},
+		{corrected, "9 of 50", "1 every 3 h 22 min", "Corrected by the CA", "its answer 09:41:31"},
+		{granted, "278 of 1,500", "1 every 7.2 s", "Ours", "counted, limit set by the operator"},
+		{staging, "278 of 30,000", "30,000 a second", "Ours", "counted, limit set by the operator"},
+		{inRow, "not counted", "1 every 24 h", "Rule of the CA", ""},
+		{unknown, "not counted", "1 every 24 h", "Set by the operator", ""},
+		{exempt, "no limit", "", "Rule of the CA", ""},
+	} {
+		_, who, how := c.line.source(noon)
+		if c.line.left() != c.left || c.line.rate() != c.rate || who != c.who || how != c.how {
+			t.Errorf("%q, %q, %q, %q; want %+v", c.line.left(), c.line.rate(), who, how, c)
+		}
+	}
+	if at, rate := exempt.refills(noon); at != "never needed" || rate != "" {
+		t.Errorf("an exemption refills %q, %q", at, rate)
+	}
+	text, title := exempt.ruleWords()
+	if text != "read 22 Nov 2026" || !strings.HasSuffix(title, "before. Source of 5 Aug 2026.") {
+		t.Errorf("%q, %q", text, title)
+	}
+}
