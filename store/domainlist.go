@@ -75,16 +75,11 @@ func (f DomainFilter) where(tenant tenants.TenantID) *where {
 }
 
 const domainRowColumns = `d.id, d.name, d.status, d.finding, d.since_at, i.name, d.not_before, d.not_after, d.renew_at,
-d.window_start, d.reserved_at, d.has_version, d.order_state, d.sort_at`
+d.reserved_at, d.has_version, d.order_state`
 
-type listedDomain struct {
-	DomainRow
-	sortAt int64
-}
-
-func readListed(r rows) (d listedDomain, err error) {
+func readListed(r rows) (d DomainRow, err error) {
 	return d, r.Scan(&d.ID, &d.Name, &d.Status, doc(&d.Finding), at(&d.Since), &d.Issuer, at(&d.NotBefore), at(&d.NotAfter),
-		at(&d.RenewAt), at(&d.WindowStart), at(&d.Reserved), flag{&d.HasVersion}, &d.OrderState, &d.sortAt)
+		at(&d.RenewAt), at(&d.Reserved), flag{&d.HasVersion}, &d.OrderState)
 }
 
 func (q query) domainPage(tenant tenants.TenantID, f DomainFilter) (p DomainPage, err error) {
@@ -102,21 +97,25 @@ func (q query) domainPage(tenant tenants.TenantID, f DomainFilter) (p DomainPage
 		w.add("(d.sort_at, d.id) "+compare+" (?, ?)", from.Num, from.ID)
 	}
 	text := `select ` + domainRowColumns + ` from domains d join issuers i on i.id = d.issuer_id` + w.text() + ` order by ` + by + limitTo(limit)
-	list, err := collect(q, readListed, text, w.args...)
+	list, err := collectInto(make([]DomainRow, 0, limit+1), q, readListed, text, w.args...)
 	if err != nil {
 		return p, err
 	}
-	list, p.Next, p.Prev = page(list, limit, from, continued, func(d listedDomain) cursor {
+	p.Rows, p.Next, p.Prev = page(list, limit, from, continued, func(d DomainRow) cursor {
 		if f.Sort == "name" {
 			return cursor{Text: d.Name}
 		}
-		return cursor{Num: d.sortAt, ID: string(d.ID)}
+		return cursor{Num: us(d.sortAt()), ID: string(d.ID)}
 	})
-	p.Rows = make([]DomainRow, len(list))
-	for i, d := range list {
-		p.Rows[i] = d.DomainRow
-	}
 	return p, nil
+}
+
+// sortAt is domainRow.sortAt, from what the list has.
+func (d DomainRow) sortAt() time.Time {
+	if d.HasVersion {
+		return d.NotAfter
+	}
+	return d.Reserved
 }
 
 // Domain is all about one domain.

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -78,7 +79,11 @@ func (q query) each(scan func(rows) error, text string, args ...any) error {
 
 // collect reads all rows.
 func collect[T any](q query, scan func(rows) (T, error), text string, args ...any) ([]T, error) {
-	var all []T
+	return collectInto(nil, q, scan, text, args...)
+}
+
+// collectInto appends all rows to a slice that has room for as many as there may be, so that it never grows.
+func collectInto[T any](all []T, q query, scan func(rows) (T, error), text string, args ...any) ([]T, error) {
 	err := q.each(func(r rows) error {
 		one, err := scan(r)
 		all = append(all, one)
@@ -90,10 +95,15 @@ func collect[T any](q query, scan func(rows) (T, error), text string, args ...an
 // scanOne reads a row of one column.
 func scanOne[T any](r rows) (v T, err error) { return v, r.Scan(&v) }
 
-// sqliteRows gives sql.Rows the shape of pgx.Rows.
-type sqliteRows struct{ *sql.Rows }
+// sqliteRows gives sql.Rows the shape of pgx.Rows, and the context that its statement was not given.
+type sqliteRows struct {
+	*sql.Rows
+	ctx context.Context
+}
 
-func (r sqliteRows) Close() { _ = r.Rows.Close() } // Err reports what matters
+func (r sqliteRows) Next() bool { return r.ctx.Err() == nil && r.Rows.Next() }
+func (r sqliteRows) Err() error { return cmp.Or(r.Rows.Err(), r.ctx.Err()) }
+func (r sqliteRows) Close()     { _ = r.Rows.Close() } // Err reports what matters
 
 // statements keeps one prepared statement per SQL text, since SQLite would otherwise compile it anew each time.
 type statements struct {
@@ -125,6 +135,9 @@ func (s *statements) prepare(ctx context.Context, text string) (*sql.Stmt, error
 }
 
 // sqliteReader reads outside transactions, on a pool of its own.
+//
+// Cancelling ctx ends a result between two rows and does not interrupt a statement: for each statement that may be
+// interrupted, the driver and database/sql start a goroutine each, which cost more than most statements here.
 type sqliteReader struct{ *statements }
 
 func (c sqliteReader) exec(ctx context.Context, text string, args []any) (int64, error) {
@@ -132,15 +145,19 @@ func (c sqliteReader) exec(ctx context.Context, text string, args []any) (int64,
 }
 
 func (c sqliteReader) query(ctx context.Context, text string, args []any) (rows, error) {
-	stmt, err := c.prepare(ctx, text)
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	inner := context.WithoutCancel(ctx)
+	stmt, err := c.prepare(inner, text)
 	if err != nil {
 		return nil, err
 	}
-	r, err := stmt.QueryContext(ctx, args...)
+	r, err := stmt.QueryContext(inner, args...)
 	if err != nil {
 		return nil, err
 	}
-	return sqliteRows{r}, nil
+	return sqliteRows{r, ctx}, nil
 }
 
 // sqliteTx writes. Preparing needs the pool's only connection, which the transaction holds: a text met for the
@@ -178,7 +195,7 @@ func (c *sqliteTx) query(ctx context.Context, text string, args []any) (rows, er
 	if err != nil {
 		return nil, err
 	}
-	return sqliteRows{r}, nil
+	return sqliteRows{r, ctx}, nil
 }
 
 func (c *sqliteTx) rollback(context.Context) error { return c.tx.Rollback() }

@@ -61,19 +61,18 @@ type DomainPage struct {
 
 // DomainRow is all that a list shows of one domain.
 type DomainRow struct {
-	ID          tenants.DomainID
-	Name        string
-	Status      tenants.Status
-	Finding     tenants.Finding
-	Since       time.Time
-	Issuer      string // as pages show it
-	NotBefore   time.Time
-	NotAfter    time.Time // zero before the first version
-	RenewAt     time.Time // the planned instant
-	WindowStart time.Time
-	Reserved    time.Time // an unproved claim ends then
-	HasVersion  bool
-	OrderState  tenants.OrderState // of the open order; empty when there is none
+	ID         tenants.DomainID
+	Name       string
+	Status     tenants.Status
+	Finding    tenants.Finding
+	Since      time.Time
+	Issuer     string // as pages show it
+	NotBefore  time.Time
+	NotAfter   time.Time // zero before the first version
+	RenewAt    time.Time // the planned instant
+	Reserved   time.Time // an unproved claim ends then
+	HasVersion bool
+	OrderState tenants.OrderState // of the open order; empty when there is none
 }
 
 // DomainView is all that the page of one domain shows.

@@ -52,7 +52,7 @@ func row(i int, name string, status tenants.Status, code tenants.Code, from, to,
 		r.Since = at(-5)
 	}
 	if status == tenants.Active {
-		r.RenewAt, r.WindowStart = at(renew), at(renew-1)
+		r.RenewAt = at(renew)
 	}
 	if status == tenants.Renewing {
 		r.Since, r.OrderState = noon.Add(-20*time.Second), tenants.Proving
@@ -118,7 +118,7 @@ func minuteRows() []DomainRow {
 			}
 			return noon.Add(t.Sub(noon) / (24 * 60 * 4))
 		}
-		r.NotBefore, r.NotAfter, r.RenewAt, r.WindowStart, r.Since = scale(r.NotBefore), scale(r.NotAfter), scale(r.RenewAt), scale(r.WindowStart), scale(r.Since)
+		r.NotBefore, r.NotAfter, r.RenewAt, r.Since = scale(r.NotBefore), scale(r.NotAfter), scale(r.RenewAt), scale(r.Since)
 		r.Issuer = "Pebble"
 	}
 	return rows

@@ -72,19 +72,18 @@ type Week struct {
 // DomainRow is one line of the list. Its fields are those of the store's row of that name, so one converts to the
 // other; the same holds for Week, DayLoad, PlannedRenewal and BudgetLine.
 type DomainRow struct {
-	ID          tenants.DomainID
-	Name        string // canonical; the page adds the Unicode form of an internationalised name
-	Status      tenants.Status
-	Finding     tenants.Finding // why it waits or fails
-	Since       time.Time       // of the status
-	Issuer      string          // the authority's name
-	NotBefore   time.Time
-	NotAfter    time.Time // zero before the first version
-	RenewAt     time.Time // the planned instant; zero when nothing is planned
-	WindowStart time.Time // of the window it was chosen from
-	Reserved    time.Time // an unproved claim ends then
-	HasVersion  bool
-	OrderState  tenants.OrderState // of the open order; empty when none is open
+	ID         tenants.DomainID
+	Name       string // canonical; the page adds the Unicode form of an internationalised name
+	Status     tenants.Status
+	Finding    tenants.Finding // why it waits or fails
+	Since      time.Time       // of the status
+	Issuer     string          // the authority's name
+	NotBefore  time.Time
+	NotAfter   time.Time // zero before the first version
+	RenewAt    time.Time // the planned instant; zero when nothing is planned
+	Reserved   time.Time // an unproved claim ends then
+	HasVersion bool
+	OrderState tenants.OrderState // of the open order; empty when none is open
 }
 
 // Outage is one thing that the portal depends on and cannot reach.
