@@ -225,10 +225,18 @@ func colons(s string) string {
 	return b.String()
 }
 
-// percent writes a share of a width for SVG: at most two decimals, never outside the picture.
+// percent writes a share of a width for SVG: at most two decimals, never outside the picture. It counts in hundredths,
+// because a page has hundreds of these and the shortest decimal of a float is dear.
 func percent(share float64) string {
-	v := math.Round(min(max(share, 0), 1)*10000) / 100
-	return string(append(strconv.AppendFloat(make([]byte, 0, 8), v, 'f', -1, 64), '%'))
+	n := int64(math.Round(min(max(share, 0), 1) * 10000))
+	b := strconv.AppendInt(make([]byte, 0, 8), n/100, 10)
+	if part := byte(n % 100); part > 0 {
+		b = append(b, '.', '0'+part/10)
+		if part%10 > 0 {
+			b = append(b, '0'+part%10)
+		}
+	}
+	return string(append(b, '%'))
 }
 
 // px writes a length in pixels.

@@ -6,6 +6,7 @@ import (
 	"html"
 	"io"
 	"strconv"
+	"sync"
 
 	"github.com/a-h/templ"
 )
@@ -27,27 +28,31 @@ func (m *markup) raw(parts ...string) {
 // text takes anything and escapes it.
 func (m *markup) text(s string) { m.WriteString(html.EscapeString(s)) }
 
-// Render makes markup a component.
-func (m *markup) Render(_ context.Context, w io.Writer) error {
-	_, err := w.Write(m.Bytes())
-	return err
-}
+// spare is markup to be used again: a buffer that grows costs more than what is written to it.
+var spare = sync.Pool{New: func() any { return new(markup) }}
 
-// domainRows passes on row by row, so that all of them are made in one small buffer.
-func domainRows(p DomainsPage, a axis) templ.Component {
+// drawn makes a component of what draw writes.
+func drawn(draw func(*markup)) templ.Component {
 	return templ.ComponentFunc(func(_ context.Context, w io.Writer) error {
-		var m markup
-		for _, r := range p.Rows {
-			m.domainRow(p, r, a)
-			if _, err := m.WriteTo(w); err != nil {
-				return err
-			}
-		}
-		return nil
+		m := spare.Get().(*markup)
+		defer spare.Put(m)
+		m.Reset()
+		draw(m)
+		_, err := m.WriteTo(w)
+		return err
 	})
 }
 
-func (m *markup) domainRow(p DomainsPage, r DomainRow, a axis) {
+func domainRows(p DomainsPage, a axis) templ.Component {
+	return drawn(func(m *markup) {
+		g := a.guides()
+		for _, r := range p.Rows {
+			m.domainRow(p, r, a, g)
+		}
+	})
+}
+
+func (m *markup) domainRow(p DomainsPage, r DomainRow, a axis, g guides) {
 	id := string(r.ID)
 	m.raw(`<tr role="row" id="`, id, `"><th scope="row" role="rowheader"><a id="open-`, id, `" href="`)
 	m.text(DomainURL(p.Tenant.Slug, r.ID))
@@ -62,7 +67,7 @@ func (m *markup) domainRow(p DomainsPage, r DomainRow, a axis) {
 	m.raw(`</td><td role="cell">`)
 	m.expiry(p, r)
 	m.raw(`</td><td role="cell" class="tl">`)
-	m.lane(a, a.lane(r, p.Now))
+	m.lane(g, a.lane(r, p.Now))
 	m.raw(`</td></tr>`)
 }
 
@@ -80,7 +85,7 @@ func (m *markup) expiry(p DomainsPage, r DomainRow) {
 }
 
 func (m *markup) ico(name, size string) {
-	m.raw(`<svg class="ico" viewBox="0 0 16 16" width="`, size, `" height="`, size, `" aria-hidden="true" focusable="false"><path d="`, icons[name], `"></path></svg>`)
+	m.raw(`<svg class="ico" viewBox="0 0 16 16" width="`, size, `" height="`, size, `" aria-hidden="true" focusable="false"><path d="`, icons[name], `"/></svg>`)
 }
 
 func (m *markup) badge(b mood) {
@@ -90,65 +95,72 @@ func (m *markup) badge(b mood) {
 	m.raw(`</span>`)
 }
 
-func (m *markup) lane(a axis, l lane) {
-	m.raw(`<svg class="lane `, l.Class, `" width="100%" height="30" aria-hidden="true" focusable="false">`)
+// guides are the lines that every lane of an axis has: made once, since a list has many lanes.
+type guides struct{ ticks, now string }
+
+func (a axis) guides() (g guides) {
 	for _, t := range a.Ticks {
-		m.raw(`<line class="tickl" x1="`, t.X, `" x2="`, t.X, `" y1="0" y2="100%"></line>`)
+		g.ticks += upright("tickl", t.X)
 	}
+	if a.NowX != "" {
+		g.now = upright("now", a.NowX)
+	}
+	return g
+}
+
+func upright(class, x string) string {
+	return `<line class="` + class + `" x1="` + x + `" x2="` + x + `" y2="100%"/>`
+}
+
+func (m *markup) lane(g guides, l lane) {
+	m.raw(`<svg class="lane `, l.Class, `" width="100%" height="30" aria-hidden="true" focusable="false">`, g.ticks)
 	if !l.Empty {
 		m.bars(l)
 	}
-	if a.NowX != "" {
-		m.raw(`<line class="now" x1="`, a.NowX, `" x2="`, a.NowX, `" y1="0" y2="100%"></line>`)
-	}
+	m.raw(g.now)
 	if l.Mark != "" {
-		m.raw(`<svg y="50%" overflow="visible" width="100%" height="1"><svg x="`, l.Mark, `" overflow="visible"><path class="mark" d="M0 -5.5L5.5 0L0 5.5L-5.5 0Z"></path></svg></svg>`)
+		m.raw(`<svg x="`, l.Mark, `" y="50%" overflow="visible"><path class="mark" d="M0 -5.5L5.5 0L0 5.5L-5.5 0Z"/></svg>`)
 	}
 	m.raw(`</svg>`)
 }
 
 func (m *markup) bars(l lane) {
-	m.raw(`<svg y="50%" overflow="visible" width="100%" height="1">`)
+	m.raw(`<svg y="50%" overflow="visible">`)
 	if l.Life.W != "" {
-		m.raw(`<rect class="life" x="`, l.Life.X, `" width="`, l.Life.W, `" y="-5" height="10" rx="2"></rect>`)
+		m.raw(`<rect class="life" x="`, l.Life.X, `" width="`, l.Life.W, `" y="-5" height="10" rx="2"/>`)
 	}
 	if l.Late.W != "" {
-		m.raw(`<rect class="window" x="`, l.Late.X, `" width="`, l.Late.W, `" y="-5" height="10" rx="2"></rect>`)
+		m.raw(`<rect class="window" x="`, l.Late.X, `" width="`, l.Late.W, `" y="-5" height="10" rx="2"/>`)
 	}
 	if l.End != "" {
-		m.raw(`<line class="end" x1="`, l.End, `" x2="`, l.End, `" y1="-8" y2="8"></line>`)
+		m.raw(`<line class="end" x1="`, l.End, `" x2="`, l.End, `" y1="-8" y2="8"/>`)
 	}
 	m.raw(`</svg>`)
 }
 
 func laneSVG(a axis, l lane) templ.Component {
-	var m markup
-	m.lane(a, l)
-	return &m
+	return drawn(func(m *markup) { m.lane(a.guides(), l) })
 }
 
 func ico(name string) templ.Component {
-	var m markup
-	m.ico(name, "16")
-	return &m
+	return drawn(func(m *markup) { m.ico(name, "16") })
 }
 
 func smallIco(name string) templ.Component {
-	var m markup
-	m.ico(name, "14")
-	return &m
+	return drawn(func(m *markup) { m.ico(name, "14") })
 }
 
 func badge(b mood) templ.Component {
-	var m markup
-	m.badge(b)
-	return &m
+	return drawn(func(m *markup) { m.badge(b) })
 }
 
 // columnChart draws columns. Where they are links the chart is a group of them; otherwise it is hidden, and the
 // page says the same in words.
 func columnChart(c columns) templ.Component {
-	var m markup
+	return drawn(func(m *markup) { m.chart(c) })
+}
+
+func (m *markup) chart(c columns) {
 	m.raw(`<svg class="chart" width="100%" height="`, strconv.Itoa(c.Height), `" `)
 	if c.Links {
 		m.raw(`role="group" aria-label="`, html.EscapeString(c.Label), `">`)
@@ -157,26 +169,25 @@ func columnChart(c columns) templ.Component {
 	}
 	base := strconv.Itoa(c.Base)
 	for _, y := range c.Grid {
-		m.raw(`<line class="grid" x1="0" x2="100%" y1="`, y, `" y2="`, y, `"></line>`)
+		m.raw(`<line class="grid" x2="100%" y1="`, y, `" y2="`, y, `"/>`)
 	}
-	m.raw(`<line class="base" x1="0" x2="100%" y1="`, base, `" y2="`, base, `"></line>`)
+	m.raw(`<line class="base" x2="100%" y1="`, base, `" y2="`, base, `"/>`)
 	for _, s := range c.Columns {
 		m.column(s, base)
 		m.columnLabel(s, strconv.Itoa(c.Base+18))
 	}
 	if c.NowX != "" {
-		m.raw(`<line class="now" x1="`, c.NowX, `" x2="`, c.NowX, `" y1="8" y2="`, strconv.Itoa(c.Base+4), `"></line>`)
+		m.raw(`<line class="now" x1="`, c.NowX, `" x2="`, c.NowX, `" y1="8" y2="`, strconv.Itoa(c.Base+4), `"/>`)
 	}
 	m.raw(`</svg>`)
-	return &m
 }
 
 func (m *markup) column(s column, base string) {
 	if s.URL != "" {
-		m.raw(`<a id="`, s.ID, `" href="`, html.EscapeString(s.URL), `" aria-label="`, html.EscapeString(s.Name), `"><rect class="hit" x="`, s.X, `" width="`, s.W, `" y="0" height="`, base, `"></rect>`)
+		m.raw(`<a id="`, s.ID, `" href="`, html.EscapeString(s.URL), `" aria-label="`, html.EscapeString(s.Name), `"><rect class="hit" x="`, s.X, `" width="`, s.W, `" y="0" height="`, base, `"/>`)
 	}
 	for _, b := range s.Parts {
-		m.raw(`<rect class="segm `, b.Class, `" x="`, s.BarX, `" width="`, s.BarW, `" y="`, b.Y, `" height="`, b.H, `"></rect>`)
+		m.raw(`<rect class="segm `, b.Class, `" x="`, s.BarX, `" width="`, s.BarW, `" y="`, b.Y, `" height="`, b.H, `"/>`)
 	}
 	if s.Count != "" {
 		m.raw(`<text class="n" x="`, s.Middle, `" y="`, s.CountY, `" text-anchor="middle">`, s.Count, `</text>`)
