@@ -77,9 +77,21 @@ func (f DomainFilter) where(tenant tenants.TenantID) *where {
 const domainRowColumns = `d.id, d.name, d.status, d.finding, d.since_at, i.name, d.not_before, d.not_after, d.renew_at,
 d.reserved_at, d.has_version, d.order_state`
 
-func readListed(r rows) (d DomainRow, err error) {
-	return d, r.Scan(&d.ID, &d.Name, &d.Status, doc(&d.Finding), at(&d.Since), &d.Issuer, at(&d.NotBefore), at(&d.NotAfter),
-		at(&d.RenewAt), at(&d.Reserved), flag{&d.HasVersion}, &d.OrderState)
+// listed reads at most so many rows, all by way of one, since whatever is scanned into is allocated.
+func (q query) listed(most int, text string, args []any) ([]DomainRow, error) {
+	var d DomainRow
+	dest := []any{&d.ID, &d.Name, &d.Status, doc(&d.Finding), at(&d.Since), &d.Issuer, at(&d.NotBefore), at(&d.NotAfter),
+		at(&d.RenewAt), at(&d.Reserved), flag{&d.HasVersion}, &d.OrderState}
+	list := make([]DomainRow, 0, most)
+	err := q.each(func(r rows) error {
+		d = DomainRow{} // or it would share what the last finding points to
+		if err := r.Scan(dest...); err != nil {
+			return err
+		}
+		list = append(list, d)
+		return nil
+	}, text, args...)
+	return list, err
 }
 
 func (q query) domainPage(tenant tenants.TenantID, f DomainFilter) (p DomainPage, err error) {
@@ -97,7 +109,7 @@ func (q query) domainPage(tenant tenants.TenantID, f DomainFilter) (p DomainPage
 		w.add("(d.sort_at, d.id) "+compare+" (?, ?)", from.Num, from.ID)
 	}
 	text := `select ` + domainRowColumns + ` from domains d join issuers i on i.id = d.issuer_id` + w.text() + ` order by ` + by + limitTo(limit)
-	list, err := collectInto(make([]DomainRow, 0, limit+1), q, readListed, text, w.args...)
+	list, err := q.listed(limit+1, text, w.args)
 	if err != nil {
 		return p, err
 	}

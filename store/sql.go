@@ -79,11 +79,7 @@ func (q query) each(scan func(rows) error, text string, args ...any) error {
 
 // collect reads all rows.
 func collect[T any](q query, scan func(rows) (T, error), text string, args ...any) ([]T, error) {
-	return collectInto(nil, q, scan, text, args...)
-}
-
-// collectInto appends all rows to a slice that has room for as many as there may be, so that it never grows.
-func collectInto[T any](all []T, q query, scan func(rows) (T, error), text string, args ...any) ([]T, error) {
+	var all []T
 	err := q.each(func(r rows) error {
 		one, err := scan(r)
 		all = append(all, one)

@@ -74,6 +74,7 @@ func (p DomainsPage) chart(slots []slot, every time.Duration) columns {
 	c := columns{Links: true, Label: "Certificates by " + unitName(every) + " of expiry", Heading: "Expiry by " + unitName(every), Height: plotBase + 30, Base: plotBase}
 	c.Grid = []string{px(plotTop), px((plotTop + plotBase) / 2)}
 	most, n := 1, len(slots)
+	c.Columns = make([]column, 0, n)
 	for _, s := range slots {
 		most = max(most, s.total())
 	}

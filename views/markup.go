@@ -7,6 +7,7 @@ import (
 	"io"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/a-h/templ"
 )
@@ -45,18 +46,17 @@ func drawn(draw func(*markup)) templ.Component {
 
 func domainRows(p DomainsPage, a axis) templ.Component {
 	return drawn(func(m *markup) {
-		g := a.guides()
+		g, list := a.guides(), html.EscapeString(DomainURL(p.Tenant.Slug, ""))
 		for _, r := range p.Rows {
-			m.domainRow(p, r, a, g)
+			m.domainRow(p, r, list, a, g)
 		}
 	})
 }
 
-func (m *markup) domainRow(p DomainsPage, r DomainRow, a axis, g guides) {
+// domainRow writes one row; list is what its address begins with.
+func (m *markup) domainRow(p DomainsPage, r DomainRow, list string, a axis, g guides) {
 	id := string(r.ID)
-	m.raw(`<tr role="row" id="`, id, `"><th scope="row" role="rowheader"><a id="open-`, id, `" href="`)
-	m.text(DomainURL(p.Tenant.Slug, r.ID))
-	m.raw(`">`)
+	m.raw(`<tr role="row" id="`, id, `"><th scope="row" role="rowheader"><a id="open-`, id, `" href="`, list, id, `">`)
 	m.text(r.Name)
 	m.raw(`</a><small>`)
 	m.text(r.fine())
@@ -77,7 +77,9 @@ func (m *markup) expiry(p DomainsPage, r DomainRow) {
 		return
 	}
 	strong, faint := r.expires(p.Now)
-	m.raw(`<time datetime="`, machine(r.NotAfter), `">`, strong)
+	m.raw(`<time datetime="`)
+	m.Write(r.NotAfter.UTC().AppendFormat(m.AvailableBuffer(), time.RFC3339))
+	m.raw(`">`, strong)
 	if faint != "" {
 		m.raw(`<span class="y">`, faint, `</span>`)
 	}
