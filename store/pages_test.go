@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -108,6 +109,17 @@ func TestPagesAreStable(t *testing.T) {
 		f.Cursor = "no cursor \x00"
 		if p := must[store.DomainPage](t)(w.Scope(w.Acme).Domains(s.ctx, f)); p.Rows[0].Name != "a.example" {
 			t.Errorf("a broken cursor leads to %+v", p.Rows)
+		}
+	})
+}
+
+// SQLite is not told when nobody waits any more, so the store has to look by itself.
+func TestCancelledReadEnds(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := w.Scope(w.Acme).Domains(ctx, store.DomainFilter{}); !errors.Is(err, context.Canceled) {
+			t.Errorf("a cancelled read ends with %v", err)
 		}
 	})
 }

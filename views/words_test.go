@@ -225,3 +225,11 @@ func TestBudgetWords(t *testing.T) {
 		t.Errorf("%q, %q", text, title)
 	}
 }
+
+func TestPercent(t *testing.T) {
+	for share, want := range map[float64]string{-1: "0%", 0: "0%", .0001: "0.01%", .001: "0.1%", .10049: "10.05%", .2: "20%", .2252: "22.52%", .99999: "100%", 7: "100%"} {
+		if got := percent(share); got != want {
+			t.Errorf("%v is written %s and not %s", share, got, want)
+		}
+	}
+}
