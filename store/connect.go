@@ -41,7 +41,8 @@ func connectSQLite(ctx context.Context, path string) (*engine, error) {
 	// Immediate transactions take the write lock when they begin. A deferred one that reads first and then writes
 	// would fail at once with SQLITE_BUSY, whatever the timeout.
 	writer, err := openSQLite(ctx, path, 1, url.Values{"_txlock": {"immediate"}, "_pragma": {
-		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)"}})
+		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)",
+		"temp_store(memory)"}}) // what a statement or a savepoint may have to undo is no reason to write a file
 	if err != nil {
 		return nil, err
 	}
