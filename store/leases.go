@@ -14,16 +14,16 @@ import (
 // this is cheap; without a bound, a million due rows would be sorted for a hundred.
 const candidates = 500
 
-// claimSQL walks the due in the order of their due time within the index alone, then takes those that go first. Its
+// chosenSQL walks the due in the order of their due time within the index alone, then takes those that go first. Its
 // limits stand in the text for the reason that limitTo gives.
+const chosenSQL = `
+	select c.domain_id from (select domain_id, lane, not_after from agenda
+		where next_action_at > 0 and next_action_at <= $1 order by next_action_at limit %d) c
+	order by c.lane, c.not_after, c.domain_id limit %d`
+
 const claimSQL = `
 update agenda set lease_owner = $2, lease_until = $3, next_action_at = $3, working = 0
-where domain_id in (
-	select a.domain_id from agenda a
-	where a.next_action_at > 0 and a.next_action_at <= $1 and a.domain_id in (
-		select c.domain_id from (select domain_id, lane, not_after from agenda
-			where next_action_at > 0 and next_action_at <= $1 order by next_action_at limit %d) c
-		order by c.lane, c.not_after, c.domain_id limit %d)%s)
+where domain_id in (%s)
 returning domain_id, turn, lane, not_after`
 
 // claimLease is how long a claimed domain may wait in the queue before it is due again.
@@ -38,7 +38,7 @@ const claimant = "queue"
 func (s *System) Claim(ctx context.Context, limit int) (ids []tenants.DomainID, err error) {
 	err = s.db.housekeep(ctx, func(t *tx) error {
 		ids = nil
-		text := fmt.Sprintf(claimSQL, candidates, limit, t.db.engine.skipLocked())
+		text := fmt.Sprintf(claimSQL, t.db.engine.free(fmt.Sprintf(chosenSQL, candidates, limit)))
 		due, err := collect(t.query, scanDue, text, us(t.now), claimant, us(t.now.Add(claimLease)))
 		if err != nil {
 			return err
@@ -57,6 +57,16 @@ func (s *System) Claim(ctx context.Context, limit int) (ids []tenants.DomainID, 
 		return nil, fmt.Errorf("claim domains: %w", err)
 	}
 	return ids, nil
+}
+
+// free leaves out of the chosen those that somebody else holds, or took while they were chosen. SQLite has one writer,
+// so nobody else does.
+func (e *engine) free(chosen string) string {
+	if e.pool == nil {
+		return chosen
+	}
+	return `select a.domain_id from agenda a where a.next_action_at > 0 and a.next_action_at <= $1
+		and a.domain_id in (` + chosen + `)` + e.skipLocked()
 }
 
 // skipLocked passes over rows of agenda that somebody else holds.

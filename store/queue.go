@@ -78,6 +78,11 @@ func newRiver[T any](driver riverdriver.Driver[T], log *slog.Logger, raw func(tr
 }
 
 func (q *riverQueue[T]) insert(t *tx, jobs []river.InsertManyParams) (held []tenants.DomainID, err error) {
+	if len(jobs) > 1 {
+		if all, err := q.insertNew(t, jobs); all || err != nil {
+			return nil, err
+		}
+	}
 	results, err := q.client.InsertManyTx(t.ctx, q.raw(t.conn.(transaction)), jobs)
 	for i, r := range results {
 		if r.UniqueSkippedAsDuplicate && r.Job.State == rivertype.JobStateRunning {
@@ -85,6 +90,25 @@ func (q *riverQueue[T]) insert(t *tx, jobs []river.InsertManyParams) (held []ten
 		}
 	}
 	return held, err
+}
+
+// insertNew tries the cheaper way, which does not say which of the jobs was there already. Of many jobs mostly none was:
+// a claim takes what was due and not in the queue. When not all were new, whoever calls has to insert them again, and
+// those that were come out as waiting then.
+func (q *riverQueue[T]) insertNew(t *tx, jobs []river.InsertManyParams) (all bool, err error) {
+	if _, err := t.exec("savepoint jobs"); err != nil {
+		return false, err
+	}
+	n, err := q.client.InsertManyFastTx(t.ctx, q.raw(t.conn.(transaction)), jobs)
+	// SQLite leaves out what is there, and Postgres refuses everything then. What it refuses for another reason it will
+	// refuse again. Nothing is undone without need, since River says only once in a while that there are new jobs.
+	if err != nil {
+		_, err = t.exec("rollback to savepoint jobs")
+	}
+	if err == nil {
+		_, err = t.exec("release savepoint jobs")
+	}
+	return n == len(jobs), err
 }
 
 func (q *riverQueue[T]) work(ctx context.Context, cfg WorkConfig) (func(context.Context) error, error) {

@@ -72,6 +72,29 @@ func TestManyWishesAreOneJob(t *testing.T) {
 	})
 }
 
+// A claim of many puts in the jobs that are missing, and no second one beside those that wait.
+func TestClaimAmongWaitingJobs(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		s := tell(t, w)
+		for i := range 5 {
+			s.register(w.Acme, name(i))
+		}
+		_, err := s.raw().Exec(`delete from river_job where id in (select id from river_job order by id limit 3)`)
+		check(t, err)
+		for range 2 {
+			if got := must[[]tenants.DomainID](t)(s.sys.Claim(s.ctx, 10)); len(got) != 5 {
+				t.Fatalf("claimed %v", got)
+			}
+			var n int
+			check(t, s.raw().QueryRow(`select count(*) from river_job where state = 'available'`).Scan(&n))
+			if n != 5 {
+				t.Errorf("%d jobs", n)
+			}
+			w.Clock.Advance(time.Hour)
+		}
+	})
+}
+
 // After kill -9 the queue still believes that the old job runs. A new one must be let in at once.
 func TestJobsAfterACrash(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, w *storetest.World) {
