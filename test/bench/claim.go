@@ -30,7 +30,10 @@ func (b *bench) claim(ctx context.Context) ([]line, error) {
 		return lines, nil
 	}
 	got, err = b.claims(ctx, "Postgres", s.with(settings{"database": b.postgres.DSN, "key-file": s["key-file"] + ".postgres"}))
-	return append(lines, got), err
+	if err != nil {
+		return lines, err
+	}
+	return append(lines, got), nil
 }
 
 func (b *bench) claims(ctx context.Context, engine string, s settings) (line, error) {
@@ -55,6 +58,9 @@ func (b *bench) claims(ctx context.Context, engine string, s settings) (line, er
 		}
 		return nil
 	})
+	if err != nil {
+		return line{}, err
+	}
 	b.note("Claim on %s: p50 %s ms, p90 %s ms, p99 %s ms.", engine, number(took.ms(0.5)), number(took.ms(0.9)), number(took.ms(0.99)))
-	return line{what: "claim of 100 due out of 1,000,000, " + engine + ", p99", got: took.ms(0.99), unit: " ms", aim: 10}, err
+	return line{what: "claim of 100 due out of 1,000,000, " + engine + ", p99", got: took.ms(0.99), unit: " ms", aim: 10}, nil
 }
