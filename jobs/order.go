@@ -224,7 +224,7 @@ func (i *issuance) awaitResult(ctx context.Context) (*rest, error) {
 func (i *issuance) issue(ctx context.Context, v tenants.Version) error {
 	i.heard(ctx)
 	v.Order, v.Certificate, v.Tenant = i.order.ID, i.order.Certificate, i.order.Tenant
-	v.KeyType, v.Reason = i.facts.Certificate.KeyType, i.order.Reason
+	v.Reason = i.order.Reason
 	facts := i.facts
 	facts.Current, facts.Certificate.RenewNow, facts.Certificate.ARI = &v, time.Time{}, tenants.RenewalInfo{}
 	i.order.State = tenants.Issued

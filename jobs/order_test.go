@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"perennial/jobs/acme"
+	"perennial/store"
 	"perennial/tenants"
 )
 
@@ -253,4 +254,17 @@ func TestReservationRunsOut(t *testing.T) {
 		id := w.register("shop.acme.example")
 		w.until(10*time.Minute, 8*24*time.Hour, func() bool { return w.view(id).Domain.Status == tenants.Released })
 	})
+}
+
+// The version says which key was certified, not which key the certificate asks for by now.
+func TestOrderKeyTypes(t *testing.T) {
+	for _, kind := range tenants.KeyTypes {
+		inWorld(t, func(w *world) {
+			id, err := w.scope.RegisterDomain(w.ctx, "shop.acme.example", store.RegisterOptions{KeyType: kind})
+			w.must(err)
+			if v := w.status(id, tenants.Active); v.Current == nil || v.Current.KeyType != kind {
+				t.Errorf("%s: current version %+v", kind, v.Current)
+			}
+		})
+	}
 }

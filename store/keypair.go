@@ -34,6 +34,10 @@ func generate(kind tenants.KeyType) (crypto.PrivateKey, error) {
 		return ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
 	case tenants.RSA2048:
 		return rsa.GenerateKey(rand.Reader, 2048)
+	case tenants.RSA3072:
+		return rsa.GenerateKey(rand.Reader, 3072)
+	case tenants.RSA4096:
+		return rsa.GenerateKey(rand.Reader, 4096)
 	}
 	return nil, fmt.Errorf("there is no such key type")
 }

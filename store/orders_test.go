@@ -5,7 +5,9 @@ import (
 	"crypto/ecdsa"
 	"crypto/rsa"
 	"crypto/x509"
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -130,12 +132,25 @@ func TestKeysMoveToVersions(t *testing.T) {
 func TestKeyTypes(t *testing.T) {
 	w := storetest.New(t)
 	s := tell(t, w)
-	id := must[tenants.DomainID](t)(w.Scope(w.Acme).RegisterDomain(s.ctx, "rsa.example", store.RegisterOptions{KeyType: tenants.RSA2048, Profile: "short"}))
-	o := s.plan(id)
-	parsed := must[any](t)(x509.ParsePKCS8PrivateKey(must[tenants.Secret](t)(s.sys.OrderKey(s.ctx, o.ID)).Reveal()))
-	if _, ok := parsed.(*rsa.PrivateKey); !ok || o.Profile != "short" {
-		t.Errorf("key is %T, profile %q", parsed, o.Profile)
+	for _, kind := range tenants.KeyTypes {
+		name := strings.ToLower(string(kind)) + ".example"
+		id := must[tenants.DomainID](t)(w.Scope(w.Acme).RegisterDomain(s.ctx, name, store.RegisterOptions{KeyType: kind, Profile: "short"}))
+		o := s.plan(id)
+		parsed := must[any](t)(x509.ParsePKCS8PrivateKey(must[tenants.Secret](t)(s.sys.OrderKey(s.ctx, o.ID)).Reveal()))
+		if got := kindOf(parsed); got != kind || o.Profile != "short" {
+			t.Errorf("%s: the key is %s, profile %q", kind, got, o.Profile)
+		}
 	}
+}
+
+func kindOf(key any) tenants.KeyType {
+	switch k := key.(type) {
+	case *ecdsa.PrivateKey:
+		return tenants.KeyType(k.Curve.Params().Name)
+	case *rsa.PrivateKey:
+		return tenants.KeyType(fmt.Sprintf("RSA-%d", k.N.BitLen()))
+	}
+	return ""
 }
 
 func TestFailuresInARow(t *testing.T) {

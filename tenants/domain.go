@@ -72,7 +72,12 @@ const (
 	P256    KeyType = "P-256"
 	P384    KeyType = "P-384"
 	RSA2048 KeyType = "RSA-2048"
+	RSA3072 KeyType = "RSA-3072"
+	RSA4096 KeyType = "RSA-4096"
 )
+
+// KeyTypes lists all that the portal makes, quickest first.
+var KeyTypes = []KeyType{P256, P384, RSA2048, RSA3072, RSA4096}
 
 // Certificate is a lineage: what is asked for, from whom, and the plan for its next version.
 type Certificate struct {

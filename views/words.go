@@ -1,6 +1,7 @@
 package views
 
 import (
+	"strings"
 	"time"
 
 	"perennial/tenants"
@@ -155,8 +156,8 @@ func keyWords(k tenants.KeyType) string {
 	switch k {
 	case tenants.P256, tenants.P384:
 		return "ECDSA " + string(k)
-	case tenants.RSA2048:
-		return "RSA 2048"
+	case tenants.RSA2048, tenants.RSA3072, tenants.RSA4096:
+		return strings.Replace(string(k), "-", " ", 1)
 	default:
 		return string(k)
 	}

@@ -216,9 +216,14 @@ func TestCheckChainToleratesClocks(t *testing.T) {
 
 func TestKeyTypes(t *testing.T) {
 	a := newAuthority(t)
-	p384 := must[*ecdsa.PrivateKey](t)(ecdsa.GenerateKey(elliptic.P384(), rand.Reader))
-	rsa2048 := must[*rsa.PrivateKey](t)(rsa.GenerateKey(rand.Reader, 2048))
-	for want, key := range map[tenants.KeyType]crypto.Signer{tenants.P256: newKey(t), tenants.P384: p384, tenants.RSA2048: rsa2048} {
+	rsaKey := func(bits int) crypto.Signer { return must[*rsa.PrivateKey](t)(rsa.GenerateKey(rand.Reader, bits)) }
+	keys := map[tenants.KeyType]crypto.Signer{
+		tenants.P256:    newKey(t),
+		tenants.P384:    must[*ecdsa.PrivateKey](t)(ecdsa.GenerateKey(elliptic.P384(), rand.Reader)),
+		tenants.RSA2048: rsaKey(2048), tenants.RSA3072: rsaKey(3072), tenants.RSA4096: rsaKey(4096),
+	}
+	for _, want := range tenants.KeyTypes {
+		key := keys[want]
 		leaf := sign(t, leafTemplate(), a.inter, key.Public(), a.key)
 		v := must[tenants.Version](t)(acme.CheckChain(chainOf(leaf, a.inter), key, ordered, now))
 		if v.KeyType != want {
