@@ -12,12 +12,38 @@ import (
 type Reason string
 
 const (
-	FirstIssue Reason = "first"    // there was none
-	OnRequest  Reason = "request"  // a person asked
-	InWindow   Reason = "ari"      // the CA's own renewal window (RFC 9773)
-	LastThird  Reason = "lifetime" // the last third (last half under ten days) of the lifetime
-	Overdue    Reason = "overdue"  // past its safety line
+	FirstIssue      Reason = "first"       // there was none
+	KeyCompromised  Reason = "compromised" // somebody else may have the key
+	WasRevoked      Reason = "revoked"     // the CA revoked it
+	OnRequest       Reason = "request"     // a person asked
+	SettingsChanged Reason = "changed"     // a person changed names, issuer, key type or profile
+	InMassEvent     Reason = "event"       // the operator replaces many before a deadline
+	Overdue         Reason = "overdue"     // past its safety line
+	AgainstPolicy   Reason = "policy"      // its key is not, or soon not, what the policy allows
+	InWindow        Reason = "ari"         // the CA's own renewal window (RFC 9773)
+	AtThreshold     Reason = "threshold"   // the policy's days before the end
+	LastThird       Reason = "lifetime"    // the last third (last half under ten days) of the lifetime, or the policy's part
 )
+
+// Emergency reports whether the renewal may break the renewal hours and use the share of the budget kept for
+// emergencies. Its sentence says so.
+func (r Reason) Emergency() bool {
+	switch r {
+	case KeyCompromised, WasRevoked, InMassEvent, Overdue:
+		return true
+	}
+	return false
+}
+
+// Spread reports whether renewals of that reason may be spread over hours and slots ([Verdict.Movable] says it of one).
+// What a person asked for is neither spread nor an emergency: it goes out at once.
+func (r Reason) Spread() bool {
+	switch r {
+	case AgainstPolicy, InWindow, AtThreshold, LastThird:
+		return true
+	}
+	return false
+}
 
 // Verdict is a planned renewal: when, and why then.
 type Verdict struct {
@@ -28,6 +54,10 @@ type Verdict struct {
 	Text       string // one sentence that names the window and the instant
 }
 
+// Movable reports whether another instant of the window would do as well, for renewal hours and slots with room. What is
+// to happen at once, a window of the CA that was over when we heard of it included, is not moved.
+func (v Verdict) Movable() bool { return v.Reason.Spread() && v.At.Before(v.End) }
+
 // RenewalFacts is what Due judges.
 type RenewalFacts struct {
 	ID                  CertificateID
@@ -37,34 +67,49 @@ type RenewalFacts struct {
 	ARI                 RenewalInfo
 	Asked               time.Time // a person asked for it now; zero otherwise
 	AskedBy             string
+	Compromised         time.Time // the current version's key was reported; zero otherwise
+	Revoked             time.Time // the portal learnt that the current version is revoked; zero otherwise
+	Changed             time.Time // a person changed what the next version is ordered with; zero otherwise
+	Change              string    // what was changed, in words: "names", "key type"
+	Event               MassEvent // one that matches the current version; without a deadline there is none
+	Policy              Policy
+	PolicySince         time.Time   // when the policy took its present form; zero for before this version
+	Strategy            KeyStrategy // where the next key comes from
+	KeyWanted           KeyType     // what the certificate asks for
+	KeyType             KeyType     // of the current version; empty when unknown
+	KeyCreated          time.Time   // when the current version's key was made; zero when unknown
 }
+
+// rule is one link of the chain: a verdict, or no opinion.
+type rule func(RenewalFacts, time.Time) (Verdict, bool)
 
 // Due plans the renewal of a version. It is pure and stable: the same facts give the same instant, on every process
 // and after every restart, because the place inside the window comes from a hash of certificate and serial. An
 // instant that is not after now means: renew now.
 //
-// Without a request the instant is never past the safety line, one sixth of the lifetime before its end: time for
-// a person to act when renewing fails.
+// The first rule of the chain that has an opinion decides. But for what happens at once, the instant is never past the
+// safety line, one sixth of the lifetime before its end: time for a person to act when renewing fails.
 func Due(f RenewalFacts, now time.Time) Verdict {
-	for _, rule := range []func(RenewalFacts, time.Time) (Verdict, bool){onRequest, overdue, inWindow} {
+	return firstOf(f, now, compromised, revoked, onRequest, changed, inMassEvent, calm)
+}
+
+// calm is the chain while nothing presses.
+func calm(f RenewalFacts, now time.Time) (Verdict, bool) {
+	return firstOf(f, now, overdue, againstPolicy, usual), true
+}
+
+// usual is the chain for a version that is as it should be. It always has an opinion.
+func usual(f RenewalFacts, now time.Time) (Verdict, bool) {
+	return firstOf(f, now, inWindow, atThreshold, inPart, inLastPart), true
+}
+
+func firstOf(f RenewalFacts, now time.Time, rules ...rule) Verdict {
+	for _, rule := range rules {
 		if v, ok := rule(f, now); ok {
 			return v
 		}
 	}
-	return lastPart(f)
-}
-
-// onRequest: a person asked. That goes before everything and has no window.
-func onRequest(f RenewalFacts, now time.Time) (Verdict, bool) {
-	if f.Asked.IsZero() {
-		return Verdict{}, false
-	}
-	by := f.AskedBy
-	if by == "" {
-		by = "Somebody"
-	}
-	return Verdict{At: earlier(f.Asked, now), Start: f.Asked, End: f.Asked, NoLater: f.safetyLine(), Reason: OnRequest,
-		Text: fmt.Sprintf("%s asked for it on %s.", by, f.clock(f.Asked))}, true
+	return Verdict{}
 }
 
 // overdue: the safety line has passed, whatever else was planned.
@@ -75,7 +120,7 @@ func overdue(f RenewalFacts, now time.Time) (Verdict, bool) {
 	}
 	start, _ := f.lastPart()
 	return Verdict{At: line, Start: start, End: line, NoLater: line, Reason: Overdue,
-		Text: fmt.Sprintf("The safety line, %s, has passed, so we renew as soon as we can.", f.clock(line))}, true
+		Text: fmt.Sprintf("The safety line, %s, has passed, so we renew as soon as we can, also outside the renewal hours.", f.clock(line))}, true
 }
 
 // inWindow: the CA said when (RFC 9773, section 4.2). A window that was over when we heard of it is how a CA asks for a
@@ -101,19 +146,19 @@ func inWindow(f RenewalFacts, now time.Time) (Verdict, bool) {
 	return v, true
 }
 
-// lastPart: the CA has no opinion.
-func lastPart(f RenewalFacts) Verdict {
+// inLastPart: neither the CA nor the policy has an opinion.
+func inLastPart(f RenewalFacts, _ time.Time) (Verdict, bool) {
 	start, part := f.lastPart()
 	line := f.safetyLine()
 	at := f.place(start, line)
 	return Verdict{At: at, Start: start, End: line, NoLater: line, Reason: LastThird,
-		Text: fmt.Sprintf("%s names no window, so we chose %s in the last %s of the lifetime.", f.authority(), f.clock(at), part)}
+		Text: fmt.Sprintf("%s names no window, so we chose %s in the last %s of the lifetime.", f.authority(), f.clock(at), part)}, true
 }
 
 func (f RenewalFacts) lifetime() time.Duration { return f.NotAfter.Sub(f.NotBefore) }
 
 // safetyLine is the instant after which a failing renewal becomes an alarm: 15 days before the end of 90, one day
-// before the end of 6.
+// before the end of 6, half a minute before the end of three.
 func (f RenewalFacts) safetyLine() time.Time {
 	return f.NotAfter.Add(-(f.lifetime() / 6).Truncate(time.Second))
 }

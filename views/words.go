@@ -141,6 +141,16 @@ func reasonWords(r tenants.Reason) string {
 		return "First certificate"
 	case tenants.OnRequest:
 		return "Asked for"
+	case tenants.KeyCompromised:
+		return "Key compromised"
+	case tenants.WasRevoked:
+		return "Revoked"
+	case tenants.SettingsChanged:
+		return "Settings changed"
+	case tenants.InMassEvent:
+		return "Mass replacement"
+	case tenants.AgainstPolicy:
+		return "Policy"
 	case tenants.Overdue:
 		return "Past its safety line"
 	default:

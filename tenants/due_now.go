@@ -1,0 +1,83 @@
+package tenants
+
+import (
+	"fmt"
+	"time"
+)
+
+// atOnce is a verdict for something that happened at t: renew now, without a window.
+func (f RenewalFacts) atOnce(t, now time.Time, why Reason, text string) Verdict {
+	return Verdict{At: earlier(t, now), Start: t, End: t, NoLater: f.safetyLine(), Reason: why, Text: text}
+}
+
+// compromised: whoever has the key can be the site, so this goes before everything.
+func compromised(f RenewalFacts, now time.Time) (Verdict, bool) {
+	if f.Compromised.IsZero() {
+		return Verdict{}, false
+	}
+	with := "a new key"
+	if f.Strategy == OwnCSR {
+		with = "a new CSR"
+	}
+	return f.atOnce(f.Compromised, now, KeyCompromised,
+		fmt.Sprintf("The key was reported as compromised on %s, so we renew at once with %s, also outside the renewal hours.", f.clock(f.Compromised), with)), true
+}
+
+// revoked: clients that ask refuse the version already.
+func revoked(f RenewalFacts, now time.Time) (Verdict, bool) {
+	if f.Revoked.IsZero() {
+		return Verdict{}, false
+	}
+	return f.atOnce(f.Revoked, now, WasRevoked,
+		fmt.Sprintf("We learnt on %s that the certificate is revoked, so we renew at once, also outside the renewal hours.", f.clock(f.Revoked))), true
+}
+
+// onRequest: a person asked.
+func onRequest(f RenewalFacts, now time.Time) (Verdict, bool) {
+	if f.Asked.IsZero() {
+		return Verdict{}, false
+	}
+	by := f.AskedBy
+	if by == "" {
+		by = "Somebody"
+	}
+	return f.atOnce(f.Asked, now, OnRequest, fmt.Sprintf("%s asked for it on %s.", by, f.clock(f.Asked))), true
+}
+
+// changed: a person changed the settings and waits for what comes of it, hence no spreading.
+func changed(f RenewalFacts, now time.Time) (Verdict, bool) {
+	if f.Changed.IsZero() {
+		return Verdict{}, false
+	}
+	what := f.Change
+	if what == "" {
+		what = "settings"
+	}
+	return f.atOnce(f.Changed, now, SettingsChanged,
+		fmt.Sprintf("The %s of this certificate changed on %s, so we renew at once.", what, f.clock(f.Changed))), true
+}
+
+// inMassEvent: the operator replaces it with many others. It never makes a renewal wait that comes sooner by itself.
+func inMassEvent(f RenewalFacts, now time.Time) (Verdict, bool) {
+	e := f.Event
+	if e.Deadline.IsZero() {
+		return Verdict{}, false
+	}
+	line := f.safetyLine()
+	v := Verdict{End: earlier(e.lastStart(), line), NoLater: earlier(e.Deadline, line), Reason: InMassEvent}
+	v.Start = earlier(later(e.Since.Truncate(time.Second), f.NotBefore), v.End)
+	v.At = f.place(v.Start, v.End)
+	if sooner, _ := calm(f, now); sooner.At.Before(v.At) {
+		return Verdict{}, false
+	}
+	v.Text = fmt.Sprintf("The operator has it replaced by %s%s, and we chose %s, also outside the renewal hours.",
+		f.clock(e.Deadline), bracketed(e.Why), f.clock(v.At))
+	return v, true
+}
+
+func bracketed(why string) string {
+	if why == "" {
+		return ""
+	}
+	return " (" + why + ")"
+}
