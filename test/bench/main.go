@@ -44,6 +44,7 @@ var experiments = []struct {
 	{"list", (*bench).list},
 	{"growth", (*bench).growth},
 	{"claim", (*bench).claim},
+	{"spread", (*bench).spread},
 	{"memory", (*bench).memory},
 	{"program", (*bench).program},
 }
