@@ -187,7 +187,7 @@ func sameForm(names []string) []string {
 }
 
 func foreignNames(asked, names []string) string {
-	foreign := without(asked, names)
+	foreign := lacking(asked, names)
 	if len(foreign) == 0 {
 		return ""
 	}
@@ -195,15 +195,15 @@ func foreignNames(asked, names []string) string {
 }
 
 func missingNames(asked, names []string) string {
-	missing := without(names, asked)
+	missing := lacking(names, asked)
 	if len(missing) == 0 {
 		return ""
 	}
 	return fmt.Sprintf("The CSR does not ask for %s. Make it again with every name of the certificate as a subject alternative name.", list(missing))
 }
 
-// without is those of a that b does not have, fit to be shown.
-func without(a, b []string) []string {
+// lacking is those of a that b does not have, fit to be shown.
+func lacking(a, b []string) []string {
 	a, b = sameForm(a), sameForm(b)
 	a = slices.DeleteFunc(a, func(n string) bool { return has(b, n) })
 	for i, n := range a {

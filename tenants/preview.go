@@ -113,7 +113,7 @@ func (r Prospect) Text() string {
 	}
 	words = append(words, r.moves())
 	if r.Outside > 0 {
-		words = append(words, fmt.Sprintf("%s outside these hours, which leave no minute before the safety line.", counted(r.Outside, "stays", "stay")))
+		words = append(words, fmt.Sprintf("%s outside these hours, which leave no minute before the safety line.", renewals(r.Outside, "stays", "stay")))
 	}
 	return strings.Join(words, " ")
 }
@@ -132,11 +132,11 @@ func (r Prospect) moves() string {
 	if r.Moved == 0 {
 		return "No renewal moves."
 	}
-	return counted(r.Moved, "moves", "move") + to + ", " + line + "."
+	return renewals(r.Moved, "moves", "move") + to + ", " + line + "."
 }
 
-// counted is "1 renewal moves" or "8 renewals move".
-func counted(n int, one, many string) string {
+// renewals is "1 renewal moves" or "8 renewals move".
+func renewals(n int, one, many string) string {
 	if n == 1 {
 		return "1 renewal " + one
 	}

@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/bits"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -59,7 +60,7 @@ func slotWidth(window time.Duration) time.Duration {
 
 // spreads reports whether the instant may be chosen. One at or after the end of its window means: at once.
 func (v Verdict) spreads() bool {
-	return (v.Reason == InWindow || v.Reason == LastThird) && v.At.Before(v.End) && v.window().Contains(v.At)
+	return v.Movable() && v.window().Contains(v.At)
 }
 
 // window is where the instant may lie.
@@ -82,7 +83,7 @@ func Settle(f RenewalFacts, v, old Verdict, h Hours, now time.Time, load func([]
 	if !v.spreads() {
 		return v
 	}
-	p := placing{hours: h, window: v.window(), width: v.Grid().Width}
+	due, p := v, placing{hours: h, window: v.window(), width: v.Grid().Width}
 	p.look(now)
 	held := old.spreads() && (covers(p.open, old.At) || p.outside && p.window.Contains(old.At))
 	switch {
@@ -92,7 +93,7 @@ func Settle(f RenewalFacts, v, old Verdict, h Hours, now time.Time, load func([]
 		v.At = p.choose(f, old.At, held, load)
 	}
 	p.outside = !covers(p.open, v.At) // a plan inside the hours may be over, and none of them left
-	v.Text = p.sentence(f, v)
+	v.Text = p.sentence(f, due, v)
 	return v
 }
 
@@ -279,40 +280,17 @@ func chance(seed uint64, s Slot) float64 {
 	return float64((x^x>>31)>>11) / (1 << 53)
 }
 
-// sentence says when and why then.
-func (p *placing) sentence(f RenewalFacts, v Verdict) string {
-	at, hours, by := p.clock(v.At), "", ""
+// sentence is Due's own with the instant that was chosen, and what the hours had to do with it.
+func (p *placing) sentence(f RenewalFacts, due, v Verdict) string {
 	if p.outside {
-		return fmt.Sprintf("Your renewal hours leave no minute before %s, so we chose %s outside them.", p.clock(p.window.End), at)
+		return fmt.Sprintf("Your renewal hours leave no minute before %s, so we chose %s outside them.", f.clock(p.window.End), f.clock(v.At))
 	}
+	text := strings.TrimSuffix(strings.Replace(due.Text, "we chose "+f.clock(due.At), "we chose "+f.clock(v.At), 1), ".")
 	if !p.hours.anyTime() {
-		hours = fmt.Sprintf(", in your renewal hours (%s)", p.hours.Words())
+		text += fmt.Sprintf(", in your renewal hours (%s)", p.hours.Words())
 	}
 	if p.crowded {
-		by = fmt.Sprintf(", although every open day has its %d renewals", p.hours.PerDay)
+		text += fmt.Sprintf(", although every open day has its %d renewals", p.hours.PerDay)
 	}
-	name := f.IssuerName
-	if name == "" {
-		name = "The authority"
-	}
-	if v.Reason == InWindow {
-		where := "inside that window"
-		if f.ARI.End.After(v.NoLater) {
-			where = "before our safety line"
-		}
-		return fmt.Sprintf("%s asks for %s, and we chose %s, %s%s%s.", name, span(f.ARI.Start, f.ARI.End), at, where, hours, by)
-	}
-	part := "third"
-	if lifetime := f.NotAfter.Sub(f.NotBefore); f.NotAfter.Sub(v.Start) > lifetime*2/5 {
-		part = "half"
-	}
-	return fmt.Sprintf("%s names no window, so we chose %s in the last %s of the lifetime%s%s.", name, at, part, hours, by)
-}
-
-// clock is an instant for people, with seconds where windows are that short.
-func (p *placing) clock(t time.Time) string {
-	if p.width < time.Minute {
-		return t.UTC().Format("2 Jan 2006, 15:04:05 UTC")
-	}
-	return t.UTC().Format("2 Jan 2006, 15:04 UTC")
+	return text + "."
 }
