@@ -176,14 +176,11 @@ func (t *turn) askARI(ctx context.Context) error {
 func (t *turn) savePlan(ctx context.Context) error {
 	c := &t.facts.Certificate
 	due := tenants.Due(t.facts.RenewalFacts(), time.Now())
-	if err := t.sys.SavePlan(ctx, c.ID, c.ARI, due); err != nil {
-		return err
+	plan, err := t.sys.SavePlan(ctx, c.ID, c.ARI, due)
+	if err == nil {
+		c.Plan, t.stale = plan, false
 	}
-	if !due.At.IsZero() {
-		c.Plan = due
-	}
-	t.stale = false
-	return nil
+	return err
 }
 
 // clean removes our TXT values, those of closed orders and, when the name is being given up, all of them.

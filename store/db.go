@@ -21,8 +21,11 @@ type DB struct {
 	keys   *keyring
 	queue  queue
 	hub    *hub
-	stop   context.CancelFunc // of what runs in the background
-	idle   sync.WaitGroup     // what runs in the background
+
+	forecasts forecasts
+
+	stop context.CancelFunc // of what runs in the background
+	idle sync.WaitGroup     // what runs in the background
 }
 
 // Open connects, migrates and checks that the sealing key belongs to the database. Only the database must answer;

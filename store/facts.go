@@ -18,6 +18,9 @@ func (q query) facts(d *domainRow, now time.Time) (f tenants.Facts, err error) {
 	if f.Certificate, f.Issuer, err = q.certificateOf(d.Tenant, d.ID); err != nil {
 		return f, err
 	}
+	if f.Hours, err = q.hours(d.Tenant); err != nil {
+		return f, err
+	}
 	if f.Current, err = q.currentVersion(f.Certificate); err != nil {
 		return f, err
 	}

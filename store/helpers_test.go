@@ -107,7 +107,7 @@ func (s story) issue(id tenants.DomainID, life time.Duration) tenants.VersionID 
 	plan := tenants.Verdict{At: v.NotAfter.Add(-life / 3), Start: v.NotAfter.Add(-life / 3), End: v.NotAfter.Add(-life / 6),
 		NoLater: v.NotAfter.Add(-life / 6), Reason: tenants.LastThird, Text: "In the last third."}
 	version := must[tenants.VersionID](s)(s.sys.Issue(s.ctx, o, v, plan))
-	check(s, s.sys.Rest(s.ctx, id, owner, plan.At, tenants.Finding{}, tenants.Active))
+	check(s, s.sys.Rest(s.ctx, id, owner, s.begin(id).Certificate.Plan.At, tenants.Finding{}, tenants.Active))
 	return version
 }
 

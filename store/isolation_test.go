@@ -71,6 +71,13 @@ var reaches = map[string]reach{
 		_, err := s.RegisterDomains(ctx, []string{f.name})
 		return err, nil
 	},
+	"Hours": func(ctx context.Context, s *store.Scope, f foreign) (any, error) { return s.Hours(ctx) },
+	"PreviewHours": func(ctx context.Context, s *store.Scope, f foreign) (any, error) {
+		return s.PreviewHours(ctx, tenants.Hours{PerDay: 1})
+	},
+	"SaveHours": func(ctx context.Context, s *store.Scope, f foreign) (any, error) {
+		return s.SaveHours(ctx, tenants.Hours{PerDay: 1})
+	},
 	"Denied": func(ctx context.Context, s *store.Scope, f foreign) (any, error) {
 		return nil, s.Denied(ctx, tenants.DownloadKey, "", "")
 	},

@@ -9,9 +9,10 @@ import (
 )
 
 // Issue turns a finalized order into a version, in one transaction: the order is issued, the version takes the next
-// number and the order's key, the version before is replaced, the domain is active and its next renewal planned.
+// number and the order's key, the version before is replaced, the domain is active and its next renewal planned: due is
+// what tenants.Due says of v, and its instant is chosen here.
 // v needs what was read from the chain; what belongs to the lineage is filled in here. Conflict as in SaveOrder.
-func (s *System) Issue(ctx context.Context, o tenants.Order, v tenants.Version, plan tenants.Verdict) (id tenants.VersionID, err error) {
+func (s *System) Issue(ctx context.Context, o tenants.Order, v tenants.Version, due tenants.Verdict) (id tenants.VersionID, err error) {
 	err = s.db.write(ctx, func(t *tx) error {
 		d, was, err := t.lockOrder(o.ID)
 		if err != nil {
@@ -23,7 +24,7 @@ func (s *System) Issue(ctx context.Context, o tenants.Order, v tenants.Version, 
 		if !was.State.May(tenants.Issued) {
 			return fmt.Errorf("issue order %s: from %s to %s is not a step", o.ID, was.State, tenants.Issued)
 		}
-		id, err = t.issue(d, was, o, v, plan)
+		id, err = t.issue(d, was, o, v, due)
 		return err
 	})
 	return id, err
@@ -39,6 +40,9 @@ func (t *tx) issue(d *domainRow, was, o tenants.Order, v tenants.Version, plan t
 		return "", err
 	}
 	if err := t.addVersion(v); err != nil {
+		return "", err
+	}
+	if plan, err = t.settle(d, c, v, plan, tenants.Verdict{}); err != nil {
 		return "", err
 	}
 	if err := t.succeed(c, v, plan); err != nil {
@@ -113,7 +117,10 @@ func (d *domainRow) certify(v tenants.Version, plan tenants.Verdict, issuer tena
 
 // planned copies the plan. A renewal in the authority's own window is free only where the authority says so.
 func (d *domainRow) planned(p tenants.Verdict, i tenants.Issuer) {
-	d.renewAt, d.windowStart, d.windowEnd, d.noLater = p.At, p.Start, p.End, p.NoLater
+	d.renewAt, d.windowStart, d.windowEnd, d.noLater, d.slotWidth = p.At, p.Start, p.End, p.NoLater, 0
+	if s, counted := p.Slot(); counted {
+		d.slotWidth = s.Width
+	}
 	d.free = p.Reason == tenants.InWindow && i.FreeARI
 }
 

@@ -61,6 +61,7 @@ func (s *System) Sweep(ctx context.Context) error {
 		_, err1 := t.exec(`delete from logins where created_at < $1`, us(t.now.Add(-loginLife)))
 		_, err2 := t.exec(`delete from sessions where expires_at < $1`, us(t.now))
 		_, err3 := t.exec(`delete from tallies where n = 0`)
-		return errors.Join(err1, err2, err3)
+		_, err4 := t.exec(`delete from slots where n = 0`)
+		return errors.Join(err1, err2, err3, err4)
 	})
 }

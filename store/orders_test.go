@@ -180,9 +180,12 @@ func TestPlans(t *testing.T) {
 		plan := tenants.Verdict{At: at, Start: at, End: at.Add(time.Hour), NoLater: at.Add(48 * time.Hour), Reason: tenants.InWindow, Text: "x"}
 		certificate := s.view(w.Acme, id).Certificate.ID
 		for range 2 {
-			check(t, s.sys.SavePlan(s.ctx, certificate, ari, plan))
+			settled := must[tenants.Verdict](t)(s.sys.SavePlan(s.ctx, certificate, ari, plan))
+			if at = settled.At; at.Before(plan.Start) || !at.Before(plan.End) {
+				t.Fatalf("settled at %v, outside of the window", at)
+			}
 		}
-		check(t, s.sys.SavePlan(s.ctx, certificate, ari, tenants.Verdict{})) // keeps the plan
+		must[tenants.Verdict](t)(s.sys.SavePlan(s.ctx, certificate, ari, tenants.Verdict{})) // keeps the plan
 		c := s.view(w.Acme, id).Certificate
 		if !c.Plan.At.Equal(at) || !c.ARI.End.Equal(ari.End) {
 			t.Errorf("certificate: %+v", c)
@@ -197,7 +200,7 @@ func TestPlans(t *testing.T) {
 		issuer := s.view(w.Acme, id).Issuer
 		issuer.FreeARI = true
 		must[tenants.Issuer](t)(s.sys.SaveIssuer(s.ctx, issuer))
-		check(t, s.sys.SavePlan(s.ctx, certificate, ari, plan))
+		must[tenants.Verdict](t)(s.sys.SavePlan(s.ctx, certificate, ari, plan))
 		r = must[store.Renewals](t)(w.Scope(w.Acme).Renewals(s.ctx, 30))
 		if r.Total != 1 || len(r.Days) != 30 || r.Days[0].Free+r.Days[1].Free != 1 || len(r.Next) != 1 || !r.Next[0].Free || !r.Next[0].At.Equal(at) {
 			t.Errorf("renewals: %+v", r)

@@ -42,10 +42,11 @@ func (t *tx) prove(d *domainRow, f tenants.Finding) {
 
 const savePlanSQL = `update certificates set ari = $3, plan = $4 where tenant_id = $1 and id = $2`
 
-// SavePlan keeps what the authority said about renewal and the verdict of tenants.Due. A zero verdict leaves the plan
-// as it is. A new instant is audited.
-func (s *System) SavePlan(ctx context.Context, id tenants.CertificateID, ari tenants.RenewalInfo, plan tenants.Verdict) error {
-	return s.db.housekeep(ctx, func(t *tx) error {
+// SavePlan keeps what the authority said about renewal, and the plan that follows from the verdict of tenants.Due: its
+// instant is chosen here (tenants.Settle), and it comes back. A zero verdict leaves the plan as it is. A new instant is
+// audited.
+func (s *System) SavePlan(ctx context.Context, id tenants.CertificateID, ari tenants.RenewalInfo, due tenants.Verdict) (plan tenants.Verdict, err error) {
+	err = s.db.housekeep(ctx, func(t *tx) error {
 		d, err := t.domainOf(id)
 		if err != nil {
 			return err
@@ -54,18 +55,31 @@ func (s *System) SavePlan(ctx context.Context, id tenants.CertificateID, ari ten
 		if err != nil {
 			return err
 		}
-		if plan.At.IsZero() {
-			plan = c.Plan
-		} else if !plan.At.Equal(c.Plan.At) {
-			t.record(tenants.System(d.Tenant), tenants.DidPlanRenewal, string(d.ID), d.Name,
-				fmt.Sprintf("planned the renewal of %s for %s UTC.", d.Name, plan.At.UTC().Format("2 Jan 2006, 15:04")))
-		}
-		if _, err := t.exec(savePlanSQL, d.Tenant, id, enc(ari), enc(plan)); err != nil {
+		v, err := t.currentVersion(c)
+		if err != nil {
 			return err
 		}
-		d.planned(plan, issuer)
-		return t.saveDomain(d)
+		if plan = c.Plan; v != nil && !due.At.IsZero() {
+			if plan, err = t.settle(d, c, *v, due, c.Plan); err != nil {
+				return err
+			}
+		}
+		return t.putPlan(d, c, issuer, ari, plan)
 	})
+	return plan, err
+}
+
+// putPlan writes a plan to the certificate and its domain. A new instant is audited.
+func (t *tx) putPlan(d *domainRow, c tenants.Certificate, issuer tenants.Issuer, ari tenants.RenewalInfo, plan tenants.Verdict) error {
+	if !plan.At.Equal(c.Plan.At) {
+		t.record(tenants.System(d.Tenant), tenants.DidPlanRenewal, string(d.ID), d.Name,
+			fmt.Sprintf("planned the renewal of %s for %s UTC.", d.Name, plan.At.UTC().Format("2 Jan 2006, 15:04")))
+	}
+	if _, err := t.exec(savePlanSQL, d.Tenant, c.ID, enc(ari), enc(plan)); err != nil {
+		return err
+	}
+	d.planned(plan, issuer)
+	return t.saveDomain(d)
 }
 
 // domainOf loads the domain of a certificate under lock.

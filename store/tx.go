@@ -16,6 +16,7 @@ type tx struct {
 	now     time.Time
 	entries []tenants.Entry
 	deltas  map[tally]int
+	slots   map[slot]int
 	wakes   map[tenants.DomainID]int64 // domain → turn, for the queue
 	touched map[topic]bool             // whom to tell after the commit
 }
@@ -56,7 +57,7 @@ func (db *DB) attempt(ctx context.Context, audited bool, fn func(*tx) error) err
 	var t *tx
 	err := db.engine.run(ctx, func(ctx context.Context, c transaction) error {
 		t = &tx{query: query{ctx, c}, db: db, now: db.now(),
-			deltas: map[tally]int{}, wakes: map[tenants.DomainID]int64{}, touched: map[topic]bool{}}
+			deltas: map[tally]int{}, slots: map[slot]int{}, wakes: map[tenants.DomainID]int64{}, touched: map[topic]bool{}}
 		if err := fn(t); err != nil {
 			return err
 		}
@@ -76,6 +77,9 @@ func (t *tx) flush(audited bool) error {
 	}
 	if err := t.flushWakes(); err != nil {
 		return fmt.Errorf("enqueue: %w", err)
+	}
+	if err := t.flushSlots(); err != nil {
+		return fmt.Errorf("count planned renewals: %w", err)
 	}
 	if err := t.flushTallies(); err != nil {
 		return fmt.Errorf("count: %w", err)

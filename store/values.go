@@ -54,6 +54,18 @@ func (f flag) Scan(v any) error {
 	return nil
 }
 
+// seconds scans a length of time that a column holds in whole seconds.
+type seconds struct{ to *time.Duration }
+
+func (s seconds) Scan(v any) error {
+	n, ok := v.(int64)
+	if !ok {
+		return fmt.Errorf("scan seconds: got %T", v)
+	}
+	*s.to = time.Duration(n) * time.Second
+	return nil
+}
+
 // enc is a small value as a column holds it. The store's own types always encode.
 func enc(v any) string {
 	b, err := json.Marshal(v)

@@ -65,6 +65,7 @@ const (
 	ReleaseDomain       Permission = "give up a domain"
 	DownloadCertificate Permission = "download a certificate"
 	DownloadKey         Permission = "download a private key"
+	ChangeHours         Permission = "change the renewal hours"
 	ReadAudit           Permission = "read the audit log"
 	ReadTenants         Permission = "see all tenants"
 	ManageTenants       Permission = "change tenants"
@@ -75,7 +76,7 @@ var roleMay = map[Role][]Permission{
 	Auditor:  {ReadDomains, DownloadCertificate, ReadAudit},
 	Editor:   {ReadDomains, DownloadCertificate, AddDomain, CheckDomain, RenewCertificate, ReleaseDomain},
 	Approver: {ReadDomains, DownloadCertificate, AddDomain, CheckDomain, RenewCertificate, ReleaseDomain},
-	Admin:    {ReadDomains, DownloadCertificate, AddDomain, CheckDomain, RenewCertificate, ReleaseDomain, ReadAudit, DownloadKey},
+	Admin:    {ReadDomains, DownloadCertificate, AddDomain, CheckDomain, RenewCertificate, ReleaseDomain, ChangeHours, ReadAudit, DownloadKey},
 }
 
 var platformMay = map[PlatformRole][]Permission{

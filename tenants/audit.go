@@ -24,6 +24,7 @@ const (
 	DidAddTenant    Action = "tenant.add"
 	DidSaveTenant   Action = "tenant.change"
 	DidRegister     Action = "domain.register"
+	DidChangeHours  Action = "tenant.hours"
 	DidCheck        Action = "domain.check" // a person asked for it
 	DidProve        Action = "domain.prove" // the delegation was first seen everywhere
 	DidFail         Action = "domain.fail"  // entered failing

@@ -7,6 +7,7 @@ type Facts struct {
 	Domain      Domain
 	Certificate Certificate
 	Issuer      Issuer
+	Hours       Hours    // of the tenant
 	Current     *Version // nil before the first
 	Order       *Order   // the open one, or the last one while its TXT values are not cleaned; else nil
 	Failures    int      // orders that failed in a row

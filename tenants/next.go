@@ -85,6 +85,11 @@ func certified(f Facts, now time.Time) (Step, bool) {
 		return Step{Act: ActAskARI}, true
 	}
 	due := Due(f.RenewalFacts(), now)
+	if plan := f.Certificate.Plan; f.stands(due, now) {
+		due = plan
+	} else if due.Movable() {
+		return Step{Act: ActPlanRenewal}, true
+	}
 	if !due.At.After(now) {
 		if step, ok := f.proof(now); !ok {
 			return step, true
@@ -192,6 +197,18 @@ func Backoff(n int, seed string) time.Duration {
 func Retry(n int, seed string) time.Duration {
 	pause := min(time.Second<<min(max(n-1, 0), 10), 10*time.Minute)
 	return pause + time.Duration(float64(pause)*0.2*fraction(seed))
+}
+
+// stands reports whether the plan in force is still what would be planned: the same window for the same reason, and an
+// instant that its window and the renewal hours allow. What else is planned, or how many on that day, moves nothing.
+func (f Facts) stands(due Verdict, now time.Time) bool {
+	hours, plan, asked := f.Hours, f.Certificate.Plan, false
+	hours.PerDay = 0
+	settled := Settle(f.RenewalFacts(), due, plan, hours, now, func(slots []Slot) Load {
+		asked = true
+		return Load{}
+	})
+	return !asked && samePlan(settled, plan)
 }
 
 func samePlan(a, b Verdict) bool {

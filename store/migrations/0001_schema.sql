@@ -6,7 +6,8 @@ create table tenants (
   id         {text} not null primary key,
   slug       {text} not null unique,
   name       {text} not null,
-  created_at {int}  not null
+  created_at {int}  not null,
+  hours      {text} not null default ''  -- renewal hours
 ){strict};
 
 -- One Tink keyset a tenant, wrapped by the key-encryption key. Tenant '' is the platform.
@@ -129,6 +130,7 @@ create table domains (
   window_end      {int}  not null default 0,
   no_later        {int}  not null default 0,
   free            {int}  not null default 0,  -- the planned renewal costs no budget
+  slot_width      {int}  not null default 0,  -- seconds of the slot that renew_at is counted in; 0: in none
   order_state     {text} not null default '', -- of the open order
   failures        {int}  not null default 0,  -- orders that failed in a row
   failed_at       {int}  not null default 0
@@ -279,6 +281,16 @@ create table tallies (
   status    {text} not null,
   n         {int}  not null,
   primary key (tenant_id, week, status)
+){strict};
+
+-- How many renewals of an issuer are planned in each slot of time, of all tenants (see tenants.Slot). Slots of one width
+-- never overlap.
+create table slots (
+  issuer_id {text} not null,
+  width     {int}  not null,                  -- seconds
+  start_at  {int}  not null,
+  n         {int}  not null,
+  primary key (issuer_id, width, start_at)
 ){strict};
 
 -- The ledger: one theoretical arrival time a bucket (see tenants.Limit).
