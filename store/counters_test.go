@@ -45,6 +45,7 @@ func TestCountersAreExact(t *testing.T) {
 				t.Errorf("counters beside an empty page of %s (- overview, + page):\n%s", in.Slug, diff)
 			}
 		}
+		s.slotsAreExact()
 		check(t, s.sys.Sweep(s.ctx))
 		got := must[store.Overview](t)(w.Scope(w.Acme).Overview(s.ctx))
 		if diff := cmp.Diff(s.counted(w.Acme), got); diff != "" {
