@@ -87,7 +87,7 @@ func (i *issuance) answer(ctx context.Context, c *tenants.Challenge) (*rest, err
 		return i.problem(ctx, err)
 	}
 	c.Answered = time.Now()
-	return nil, nil
+	return nil, i.save(ctx)
 }
 
 // propagated waits until all servers of our zone answer with the value: a CA that asks the one that does not
@@ -118,12 +118,8 @@ func (i *issuance) await(ctx context.Context, c *tenants.Challenge) (*rest, erro
 	}
 	var r *rest
 	var err error
-	saved := false
 	_, stopped := i.pollCA(ctx, &i.validation, func() bool {
 		r, err = i.validated(ctx, c, false)
-		if err == nil && r == nil && c.Valid.IsZero() && !saved { // it will take a while: pages shall see it
-			err, saved = i.save(ctx), true
-		}
 		return err != nil || r != nil || !c.Valid.IsZero()
 	})
 	switch {

@@ -18,7 +18,7 @@ func (q query) facts(d *domainRow, now time.Time) (f tenants.Facts, err error) {
 	if f.Certificate, f.Issuer, err = q.certificateOf(d.Tenant, d.ID); err != nil {
 		return f, err
 	}
-	if f.Hours, err = q.hours(d.Tenant); err != nil {
+	if err = q.rules(d.Tenant, &f); err != nil {
 		return f, err
 	}
 	if f.Current, err = q.currentVersion(f.Certificate); err != nil {
@@ -34,6 +34,12 @@ func (q query) facts(d *domainRow, now time.Time) (f tenants.Facts, err error) {
 		f.Authz, err = q.authorizations(d, now)
 	}
 	return f, err
+}
+
+// rules fills in what the tenant set for all its certificates.
+func (q query) rules(tenant tenants.TenantID, f *tenants.Facts) error {
+	return orAbsent(q.one(`select hours, policy, policy_at from tenants where id = $1`, []any{tenant},
+		doc(&f.Hours), doc(&f.Policy), at(&f.PolicySince)), "tenant")
 }
 
 const certificateSQL = `

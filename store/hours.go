@@ -14,7 +14,9 @@ func (s *Scope) Hours(ctx context.Context) (tenants.Hours, error) {
 	if err := s.db.may(ctx, s.actor, tenants.ReadDomains, ""); err != nil {
 		return tenants.Hours{}, err
 	}
-	return s.db.read(ctx).hours(s.actor.Tenant)
+	var f tenants.Facts
+	err := s.db.read(ctx).rules(s.actor.Tenant, &f)
+	return f.Hours, err
 }
 
 // PreviewHours tells what other renewal hours would change. It changes nothing.

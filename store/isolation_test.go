@@ -78,6 +78,10 @@ var reaches = map[string]reach{
 	"SaveHours": func(ctx context.Context, s *store.Scope, f foreign) (any, error) {
 		return s.SaveHours(ctx, tenants.Hours{PerDay: 1})
 	},
+	"Policy": func(ctx context.Context, s *store.Scope, f foreign) (any, error) { return s.Policy(ctx) },
+	"SavePolicy": func(ctx context.Context, s *store.Scope, f foreign) (any, error) {
+		return nil, s.SavePolicy(ctx, tenants.Policy{RenewDays: 30})
+	},
 	"Denied": func(ctx context.Context, s *store.Scope, f foreign) (any, error) {
 		return nil, s.Denied(ctx, tenants.DownloadKey, "", "")
 	},

@@ -26,6 +26,15 @@ func newPrivateKey(kind tenants.KeyType) (tenants.Secret, error) {
 	return tenants.NewSecret(der), nil
 }
 
+// rsaKeys bounds how many RSA keys are made at the same time: one takes a core for up to seconds.
+var rsaKeys = make(chan struct{}, 2)
+
+func generateRSA(bits int) (crypto.PrivateKey, error) {
+	rsaKeys <- struct{}{}
+	defer func() { <-rsaKeys }()
+	return rsa.GenerateKey(rand.Reader, bits)
+}
+
 func generate(kind tenants.KeyType) (crypto.PrivateKey, error) {
 	switch kind {
 	case tenants.P256:
@@ -33,11 +42,11 @@ func generate(kind tenants.KeyType) (crypto.PrivateKey, error) {
 	case tenants.P384:
 		return ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
 	case tenants.RSA2048:
-		return rsa.GenerateKey(rand.Reader, 2048)
+		return generateRSA(2048)
 	case tenants.RSA3072:
-		return rsa.GenerateKey(rand.Reader, 3072)
+		return generateRSA(3072)
 	case tenants.RSA4096:
-		return rsa.GenerateKey(rand.Reader, 4096)
+		return generateRSA(4096)
 	}
 	return nil, fmt.Errorf("there is no such key type")
 }

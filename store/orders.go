@@ -57,15 +57,19 @@ insert into orders (id, tenant_id, domain_id, certificate_id, state, revision, n
 	reached, created_at)
 values ($1, $2, $3, $4, $5, 1, $6, $7, $8, $9, $10, $11, $12)`
 
+const keyWantedSQL = `
+select c.key_type, n.policy from certificates c join tenants n on n.id = c.tenant_id where c.domain_id = $1`
+
 // PlanOrder begins an order: it makes and seals its key and writes its row, in state planned. replaces is the ARI
 // certificate id of the version to be replaced, or empty. Conflict when an order is open, when the claim was never
 // proved, or when it is being given up.
 func (s *System) PlanOrder(ctx context.Context, id tenants.DomainID, why tenants.Reason, replaces string) (order tenants.OrderID, err error) {
-	var kind tenants.KeyType
-	if err := s.db.read(ctx).one(`select key_type from certificates where domain_id = $1`, []any{id}, &kind); err != nil {
+	var wanted tenants.KeyType
+	var policy tenants.Policy
+	if err := s.db.read(ctx).one(keyWantedSQL, []any{id}, &wanted, doc(&policy)); err != nil {
 		return "", orAbsent(err, "certificate")
 	}
-	key, err := newPrivateKey(kind) // outside of the transaction: RSA takes a while
+	key, err := newPrivateKey(policy.KeyFor(wanted)) // outside of the transaction: RSA takes a while
 	if err != nil {
 		return "", err
 	}

@@ -54,21 +54,17 @@ func (t *tx) flushSlots() error {
 // settle turns what tenants.Due says into the plan in force: inside the tenant's renewal hours, where the issuer has
 // the least to do. old is the plan of the same version, or zero.
 func (t *tx) settle(d *domainRow, c tenants.Certificate, v tenants.Version, due, old tenants.Verdict) (plan tenants.Verdict, err error) {
-	h, err := t.hours(d.Tenant)
-	if err != nil {
+	var rules tenants.Facts
+	if err := t.rules(d.Tenant, &rules); err != nil {
 		return due, err
 	}
+	h := rules.Hours
 	facts := tenants.RenewalFacts{ID: c.ID, Serial: v.Serial, NotBefore: v.NotBefore, NotAfter: v.NotAfter}
 	plan = tenants.Settle(facts, due, old, h, t.now, func(slots []tenants.Slot) (l tenants.Load) {
 		l, err = t.load(d, h, due.Grid(), slots)
 		return l
 	})
 	return plan, err
-}
-
-// hours are a tenant's renewal hours.
-func (q query) hours(tenant tenants.TenantID) (h tenants.Hours, err error) {
-	return h, orAbsent(q.one(`select hours from tenants where id = $1`, []any{tenant}, doc(&h)), "tenant")
 }
 
 // load is what is planned besides d.

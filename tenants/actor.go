@@ -66,6 +66,7 @@ const (
 	DownloadCertificate Permission = "download a certificate"
 	DownloadKey         Permission = "download a private key"
 	ChangeHours         Permission = "change the renewal hours"
+	ChangePolicy        Permission = "change the policy"
 	ReadAudit           Permission = "read the audit log"
 	ReadTenants         Permission = "see all tenants"
 	ManageTenants       Permission = "change tenants"
@@ -76,7 +77,7 @@ var roleMay = map[Role][]Permission{
 	Auditor:  {ReadDomains, DownloadCertificate, ReadAudit},
 	Editor:   {ReadDomains, DownloadCertificate, AddDomain, CheckDomain, RenewCertificate, ReleaseDomain},
 	Approver: {ReadDomains, DownloadCertificate, AddDomain, CheckDomain, RenewCertificate, ReleaseDomain},
-	Admin:    {ReadDomains, DownloadCertificate, AddDomain, CheckDomain, RenewCertificate, ReleaseDomain, ChangeHours, ReadAudit, DownloadKey},
+	Admin:    {ReadDomains, DownloadCertificate, AddDomain, CheckDomain, RenewCertificate, ReleaseDomain, ChangeHours, ChangePolicy, ReadAudit, DownloadKey},
 }
 
 var platformMay = map[PlatformRole][]Permission{

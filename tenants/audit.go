@@ -25,6 +25,7 @@ const (
 	DidSaveTenant   Action = "tenant.change"
 	DidRegister     Action = "domain.register"
 	DidChangeHours  Action = "tenant.hours"
+	DidChangePolicy Action = "tenant.policy"
 	DidCheck        Action = "domain.check" // a person asked for it
 	DidProve        Action = "domain.prove" // the delegation was first seen everywhere
 	DidFail         Action = "domain.fail"  // entered failing

@@ -7,7 +7,9 @@ type Facts struct {
 	Domain      Domain
 	Certificate Certificate
 	Issuer      Issuer
-	Hours       Hours    // of the tenant
+	Hours       Hours  // of the tenant
+	Policy      Policy // of the tenant, in its present form since PolicySince (zero: always)
+	PolicySince time.Time
 	Current     *Version // nil before the first
 	Order       *Order   // the open one, or the last one while its TXT values are not cleaned; else nil
 	Failures    int      // orders that failed in a row

@@ -142,7 +142,8 @@ func (f Facts) RenewalFacts() RenewalFacts {
 		NotBefore: f.Current.NotBefore, NotAfter: f.Current.NotAfter,
 		IssuerName: f.Issuer.Name, ARI: f.Certificate.ARI,
 		Asked: f.Certificate.RenewNow, AskedBy: f.Certificate.RenewedBy,
-		KeyWanted: f.Certificate.KeyType, KeyType: f.Current.KeyType,
+		Policy: f.Policy, PolicySince: f.PolicySince,
+		KeyWanted: f.Certificate.KeyType, KeyType: f.Current.KeyType, KeyCreated: f.Current.Issued,
 	}
 }
 

@@ -72,6 +72,50 @@ func (p Policy) allowed() []KeyType {
 	return p.KeyTypes
 }
 
+// PolicyChanges are the fields in which two policies differ, in words.
+func PolicyChanges(before, after Policy) (changes []Change) {
+	was, is := before.fields(), after.fields()
+	for i, field := range is {
+		if field.After != was[i].After {
+			changes = append(changes, Change{Field: field.Field, Before: was[i].After, After: field.After})
+		}
+	}
+	return changes
+}
+
+func (p Policy) fields() []Change {
+	limit := "no limit"
+	if p.MaxKeyDays > 0 {
+		limit = counted(p.MaxKeyDays, "day")
+	}
+	return []Change{
+		{Field: "Renewal", After: p.RenewalWords()},
+		{Field: "Key types", After: wordsOf(p.allowed())},
+		{Field: "Key type unless asked for", After: string(p.KeyFor(p.DefaultKey))},
+		{Field: "Keys may be reused", After: yesNo(p.ReuseKey)},
+		{Field: "Longest use of a key", After: limit},
+		{Field: "Own CSR", After: yesNo(p.OwnCSR)},
+	}
+}
+
+// RenewalWords is when the policy renews: "30 days before the end".
+func (p Policy) RenewalWords() string {
+	switch {
+	case p.RenewDays > 0:
+		return counted(p.RenewDays, "day") + " before the end"
+	case isPart(p.RenewPart):
+		return fmt.Sprintf("in the last %.4g%% of the lifetime", 100*p.RenewPart)
+	}
+	return "in the last third of the lifetime"
+}
+
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}
+
 func days(n int) time.Duration { return time.Duration(min(max(n, 0), maxKeyDays)) * 24 * time.Hour }
 
 // PolicyForm is a policy as people type it. The names in brackets are those of a refusal's Fields.

@@ -7,7 +7,9 @@ create table tenants (
   slug       {text} not null unique,
   name       {text} not null,
   created_at {int}  not null,
-  hours      {text} not null default ''  -- renewal hours
+  hours      {text} not null default '', -- renewal hours
+  policy     {text} not null default '',
+  policy_at  {int}  not null default 0   -- when the policy took its present form
 ){strict};
 
 -- One Tink keyset a tenant, wrapped by the key-encryption key. Tenant '' is the platform.
