@@ -28,7 +28,7 @@ func (i *issuance) charges() []tenants.Charge {
 func (i *issuance) free() bool { return i.order.Replaces != "" && i.facts.Issuer.FreeARI }
 
 // spend takes the order's tokens and saves that it is about to be placed. Without a token of the account the domain
-// waits in the budget's waiting room, earliest expiry first; without one of a narrower limit it waits for that alone.
+// waits in the budget's waiting room, emergencies first, then the earliest expiry; without one of a narrower limit it waits for that alone.
 func (i *issuance) spend(ctx context.Context) (*rest, error) {
 	var charges []tenants.Charge
 	if !i.free() {
@@ -113,14 +113,15 @@ func (e *Engine) Admit(ctx context.Context) error {
 	e.mu.Lock()
 	issuer := e.issuer
 	e.mu.Unlock()
-	if issuer.Account == "" || issuer.Limits[tenants.OrdersPerAccount].Unlimited() {
+	limit := issuer.Limits[tenants.OrdersPerAccount]
+	if issuer.Account == "" || limit.Unlimited() {
 		return nil
 	}
 	left, _, err := e.sys.BudgetLeft(ctx, issuer.ID, tenants.Charge{Limit: tenants.OrdersPerAccount, Key: issuer.Account})
 	if err != nil || left == 0 {
 		return err
 	}
-	_, err = e.sys.Admit(ctx, issuer.ID, left)
+	_, err = e.sys.Admit(ctx, issuer.ID, left, limit.Reserve())
 	return err
 }
 

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -17,6 +16,7 @@ const budgetPatience = 6 * time.Hour
 func (s *System) AwaitBudget(ctx context.Context, id tenants.DomainID, owner string, issuer tenants.IssuerID, why tenants.Finding) error {
 	return s.leave(ctx, id, owner, func(t *tx, d *domainRow) error {
 		d.Finding = why
+		d.hurry(t.now)
 		d.refresh(t.now)
 		d.awaiting = issuer
 		t.giveUp(d, t.now.Add(budgetPatience))
@@ -28,7 +28,7 @@ const (
 	admitSQL = `
 update agenda set awaiting_budget = '', admitted_budget = $1, next_action_at = $2
 where domain_id in (select a.domain_id from agenda a where a.awaiting_budget = $1 and a.awaiting_budget <> ''
-	order by a.lane, a.not_after, a.domain_id limit $3%s)
+	and a.lane <= $4 order by a.lane, a.not_after, a.domain_id limit $3%s)
 returning domain_id, turn, lane, not_after`
 
 	admittedSQL = `select count(*) from agenda a where a.admitted_budget = $1 and a.admitted_budget <> ''`
@@ -40,27 +40,38 @@ func (q query) admitted(id tenants.IssuerID) (n int, err error) {
 }
 
 // Admit lets domains out of an issuer's waiting room, the most urgent lane first and in it the earliest expiry, until
-// as many as there are tokens are out that did not spend yet. It returns how many it woke.
-func (s *System) Admit(ctx context.Context, id tenants.IssuerID, tokens int) (woken int, err error) {
+// as many as there are tokens are out that did not spend yet. Of these tokens, kept are for emergencies alone. It returns
+// how many it woke.
+func (s *System) Admit(ctx context.Context, id tenants.IssuerID, tokens, kept int) (woken int, err error) {
 	err = s.db.housekeep(ctx, func(t *tx) error {
 		out, err := t.admitted(id)
-		if err != nil || tokens <= out {
-			return cmp.Or(err, errUnchanged)
-		}
-		woke, err := collect(t.query, scanDue, fmt.Sprintf(admitSQL, t.db.engine.skipLocked()), id, us(t.now), tokens-out)
 		if err != nil {
 			return err
 		}
-		if woken = len(woke); woken == 0 {
+		urgent, err := t.admit(id, laneEmergency, tokens-out)
+		if err != nil {
+			return err
+		}
+		others, err := t.admit(id, laneSlow, tokens-kept-out-urgent)
+		if woken = urgent + others; err == nil && woken == 0 {
 			return errUnchanged
 		}
-		for _, d := range woke {
-			t.wakes[d.id] = d.turn
-		}
-		return nil
+		return err
 	})
 	if err != nil {
 		return 0, fmt.Errorf("admit waiting domains: %w", err)
 	}
 	return woken, nil
+}
+
+// admit lets up to n domains out, of this lane and those before it.
+func (t *tx) admit(id tenants.IssuerID, lane, n int) (woken int, err error) {
+	if n <= 0 {
+		return 0, nil
+	}
+	woke, err := collect(t.query, scanDue, fmt.Sprintf(admitSQL, t.db.engine.skipLocked()), id, us(t.now), n, lane)
+	for _, d := range woke {
+		t.wakes[d.id] = d.turn
+	}
+	return len(woke), err
 }

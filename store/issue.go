@@ -122,6 +122,9 @@ func (d *domainRow) planned(p tenants.Verdict, i tenants.Issuer) {
 		d.slotWidth = s.Width
 	}
 	d.free = p.Reason == tenants.InWindow && i.FreeARI
+	if d.orderState == "" || p.Reason.Emergency() {
+		d.reason = p.Reason
+	}
 }
 
 // FailOrder ends an order without a version and destroys its key. The domain shows f and gets the status that follows

@@ -51,13 +51,13 @@ func (t *tx) lockBuckets(id tenants.IssuerID, charges []tenants.Charge) ([]tenan
 	return charges, found, nil
 }
 
-// spend is Limit.Spend, except that a bucket which the CA emptied stays empty until the instant it named even when
+// spend is Limit.SpendKeeping of one token, except that a bucket which the CA emptied stays empty until the instant it named even when
 // we know no limit for it.
-func spend(l tenants.Limit, b bucket, now time.Time) (next time.Time, ok bool, when time.Time) {
+func spend(l tenants.Limit, kept int, b bucket, now time.Time) (next time.Time, ok bool, when time.Time) {
 	if l.Unlimited() && b.tat.After(now) {
 		return b.tat, false, b.tat
 	}
-	return l.Spend(b.tat, now, 1)
+	return l.SpendKeeping(kept, b.tat, now, 1)
 }
 
 // Spent is the ledger's answer.
@@ -67,12 +67,18 @@ type Spent struct {
 	Limit tenants.Charge // when not: the empty bucket, and of several the one that refills last
 }
 
-// Spend takes one token from the bucket of each charge, or from none. Of the account's orders a domain gets none that
-// belong to others: to those that Admit let out, and to those that go before it and wait. Spend is called just before
-// the call to the CA and has a short transaction of its own.
+// Spend takes one token from the bucket of each charge, or from none. A tenth of every bucket (tenants.Limit.Reserve) is
+// there for emergencies alone; for all others it is empty before that. The narrow limits keep it too: many new names
+// below one registered domain must not be in the way of the one that was revoked there. Of the account's orders a domain
+// gets none that belong to others: to those that Admit let out, and to those that go before it and wait. Spend is called
+// just before the call to the CA and has a short transaction of its own.
 func (s *System) Spend(ctx context.Context, id tenants.IssuerID, domain tenants.DomainID, charges []tenants.Charge) (spent Spent, err error) {
 	err = s.db.housekeep(ctx, func(t *tx) error {
-		if spent, err = t.spend(id, domain, charges); err == nil && !spent.OK {
+		d, err := t.anyDomain(domain, "", t.now)
+		if err != nil {
+			return err
+		}
+		if spent, err = t.spend(id, d, charges); err == nil && !spent.OK {
 			return errUnchanged
 		}
 		return err
@@ -91,7 +97,8 @@ func (s *System) PlaceOrder(ctx context.Context, o tenants.Order, id tenants.Iss
 		if err != nil {
 			return err
 		}
-		if spent, err = t.spend(id, o.Domain, charges); err != nil || !spent.OK {
+		d.hurry(t.now)
+		if spent, err = t.spend(id, d, charges); err != nil || !spent.OK {
 			return errors.Join(err, errUnchanged)
 		}
 		saved, err = t.stepOrder(d, was, o)
@@ -103,7 +110,22 @@ func (s *System) PlaceOrder(ctx context.Context, o tenants.Order, id tenants.Iss
 	return saved, spent, nil
 }
 
-func (t *tx) spend(id tenants.IssuerID, domain tenants.DomainID, charges []tenants.Charge) (Spent, error) {
+// hurry makes an emergency of an order that waited until its safety line had passed, as one planned after it is.
+func (d *domainRow) hurry(now time.Time) {
+	if d.hasVersion && !d.noLater.IsZero() && now.After(d.noLater) && !d.reason.Emergency() {
+		d.reason = tenants.Overdue
+	}
+}
+
+// keeps is how many tokens the domain has to leave in a bucket.
+func (d *domainRow) keeps(l tenants.Limit) int {
+	if d.lane() == laneEmergency {
+		return 0
+	}
+	return l.Reserve()
+}
+
+func (t *tx) spend(id tenants.IssuerID, d *domainRow, charges []tenants.Charge) (Spent, error) {
 	if len(charges) == 0 {
 		return Spent{OK: true}, nil
 	}
@@ -118,9 +140,9 @@ func (t *tx) spend(id tenants.IssuerID, domain tenants.DomainID, charges []tenan
 	spent := Spent{OK: true}
 	for i, c := range sorted {
 		limit := issuer.Limits[c.Limit]
-		next, enough, when := spend(limit, found[i], t.now)
+		next, enough, when := spend(limit, d.keeps(limit), found[i], t.now)
 		if enough && c.Limit == tenants.OrdersPerAccount {
-			if enough, err = t.itsTurn(id, domain, limit, found[i]); err != nil {
+			if enough, err = t.itsTurn(id, d, limit, found[i]); err != nil {
 				return Spent{}, err
 			}
 		}
@@ -139,24 +161,23 @@ const (
 	leaveRoomSQL = `update agenda set admitted_budget = '' where domain_id = $1 and admitted_budget = $2`
 
 	aheadSQL = `
-select w.domain_id from agenda w join agenda d on d.domain_id = $2
-where w.awaiting_budget = $1 and w.awaiting_budget <> ''
-	and (w.lane, w.not_after, w.domain_id) < (d.lane, d.not_after, d.domain_id) limit 1`
+select w.domain_id from agenda w where w.awaiting_budget = $1 and w.awaiting_budget <> ''
+	and (w.lane, w.not_after, w.domain_id) < ($2, $3, $4) limit 1`
 )
 
 // itsTurn reports whether a domain may have one of the account's tokens: Admit let it out, or there are more tokens
 // than domains that Admit let out and nobody who goes before it waits.
-func (t *tx) itsTurn(id tenants.IssuerID, domain tenants.DomainID, l tenants.Limit, b bucket) (bool, error) {
-	n, err := t.exec(leaveRoomSQL, domain, id)
+func (t *tx) itsTurn(id tenants.IssuerID, d *domainRow, l tenants.Limit, b bucket) (bool, error) {
+	n, err := t.exec(leaveRoomSQL, d.ID, id)
 	if err != nil || n > 0 || l.Unlimited() {
 		return err == nil, err
 	}
 	out, err := t.admitted(id)
-	if err != nil || l.Left(b.tat, t.now) <= out {
+	if err != nil || l.Left(b.tat, t.now)-d.keeps(l) <= out {
 		return false, err
 	}
 	var ahead tenants.DomainID
-	if err := t.one(aheadSQL, []any{id, domain}, &ahead); !errors.Is(err, errNone) {
+	if err := t.one(aheadSQL, []any{id, d.lane(), us(d.notAfter), d.ID}, &ahead); !errors.Is(err, errNone) {
 		return false, err
 	}
 	return true, nil

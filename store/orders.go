@@ -117,7 +117,7 @@ func (t *tx) planOrder(d *domainRow, why tenants.Reason, replaces string, key te
 		sealed, enc(reached), us(t.now)); err != nil {
 		return "", err
 	}
-	d.orderState = tenants.Planned
+	d.orderState, d.reason = tenants.Planned, why
 	d.refresh(t.now)
 	t.record(tenants.System(d.Tenant), tenants.DidPlanOrder, string(d.ID), d.Name,
 		fmt.Sprintf("planned an order for %s at %s.", d.Name, issuer.Name))

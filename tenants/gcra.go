@@ -42,6 +42,23 @@ func (l Limit) Spend(tat, now time.Time, n int) (next time.Time, ok bool, at tim
 	return next, true, now
 }
 
+// Reserve is how many tokens of a bucket are kept back for emergencies: a tenth, in whole tokens, so none of fewer than ten.
+func (l Limit) Reserve() int {
+	if l.Unlimited() {
+		return 0
+	}
+	return l.Count / 10
+}
+
+// SpendKeeping is Spend for somebody who must leave kept tokens in the bucket. Only the burst gets smaller: what refills
+// while kept tokens are left can be spent, so over time the whole limit is.
+func (l Limit) SpendKeeping(kept int, tat, now time.Time, n int) (next time.Time, ok bool, at time.Time) {
+	if _, ok, at = l.Spend(tat, now, n+kept); !ok {
+		return tat, false, at
+	}
+	return l.Spend(tat, now, n)
+}
+
 // Refund gives n tokens back, for a call that never reached the CA.
 func (l Limit) Refund(tat time.Time, n int) time.Time {
 	if l.Unlimited() {

@@ -135,3 +135,56 @@ func TestSpendNothing(t *testing.T) {
 		t.Error("spending nothing was refused or changed the bucket")
 	}
 }
+
+// A tenth of fewer than ten is less than a token: then nothing is kept back.
+func TestReserve(t *testing.T) {
+	for count, want := range map[int]int{-1: 0, 0: 0, 1: 0, 2: 0, 3: 0, 4: 0, 5: 0, 6: 0, 7: 0, 8: 0, 9: 0, 10: 1, 19: 1, 20: 2, 50: 5, 300: 30} {
+		if got := (Limit{count, time.Hour}).Reserve(); got != want {
+			t.Errorf("of %d tokens %d are kept back, want %d", count, got, want)
+		}
+	}
+}
+
+func TestSpendKeeping(t *testing.T) {
+	for count := range 31 {
+		l := Limit{count + 1, time.Hour}
+		tat, spent := time.Time{}, 0
+		spend := func(kept int, now time.Time) (ok bool, at time.Time) {
+			if tat, ok, at = l.SpendKeeping(kept, tat, now, 1); ok {
+				spent++
+			}
+			return ok, at
+		}
+		for ok := true; ok; {
+			ok, _ = spend(l.Reserve(), epoch)
+		}
+		if spent != l.Count-l.Reserve() || l.Left(tat, epoch) != l.Reserve() {
+			t.Errorf("%v: %d spent, %d left, %d are kept back", l, spent, l.Left(tat, epoch), l.Reserve())
+		}
+		for ok := true; ok; {
+			ok, _ = spend(0, epoch)
+		}
+		if spent != l.Count {
+			t.Errorf("%v: %d spent together with emergencies", l, spent)
+		}
+		// Once the reserve is full again, everybody gets each token at the instant at which it is there.
+		now := epoch
+		for n := range 2 * l.Count {
+			_, at := spend(l.Reserve(), now)
+			if want := epoch.Add(time.Duration(l.Reserve()+1+n) * l.Every()); !at.Equal(want) {
+				t.Fatalf("%v: token %d comes at %v, want %v", l, n, at, want)
+			}
+			if now = at; !first(spend(l.Reserve(), now)) {
+				t.Fatalf("%v: no token at the promised instant", l)
+			}
+		}
+	}
+}
+
+func first[A, B any](a A, _ B) A { return a }
+
+func TestSpendKeepingWithoutALimit(t *testing.T) {
+	if tat, ok, _ := (Limit{}).SpendKeeping(5, epoch, epoch, 1); !ok || !tat.Equal(epoch) {
+		t.Error("what has no limit was refused")
+	}
+}

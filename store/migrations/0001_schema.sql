@@ -134,6 +134,7 @@ create table domains (
   free            {int}  not null default 0,  -- the planned renewal costs no budget
   slot_width      {int}  not null default 0,  -- seconds of the slot that renew_at is counted in; 0: in none
   order_state     {text} not null default '', -- of the open order
+  reason          {text} not null default '', -- of the open order, or else of the plan
   failures        {int}  not null default 0,  -- orders that failed in a row
   failed_at       {int}  not null default 0
 ){strict};

@@ -1,0 +1,107 @@
+package store_test
+
+import (
+	"testing"
+	"time"
+
+	"perennial/store"
+	"perennial/store/storetest"
+	"perennial/tenants"
+)
+
+// order plans an order for a reason.
+func (s story) order(id tenants.DomainID, why tenants.Reason) tenants.Order {
+	s.Helper()
+	s.prove(id)
+	must[tenants.OrderID](s)(s.sys.PlanOrder(s.ctx, id, why, ""))
+	return *s.begin(id).Order
+}
+
+// spends takes a token of the account's orders for a domain.
+func (s story) spends(i tenants.Issuer, id tenants.DomainID) store.Spent {
+	s.Helper()
+	return must[store.Spent](s)(s.sys.Spend(s.ctx, i.ID, id, []tenants.Charge{perAccount}))
+}
+
+func (s story) awaits(i tenants.Issuer, id tenants.DomainID) {
+	s.Helper()
+	s.begin(id)
+	check(s, s.sys.AwaitBudget(s.ctx, id, owner, i.ID, tenants.Finding{Code: tenants.BudgetSpent}))
+}
+
+// admits lets out as many as there are tokens, and returns who became due.
+func (s story) admits(i tenants.Issuer, tokens, kept int) []tenants.DomainID {
+	s.Helper()
+	must[int](s)(s.sys.Admit(s.ctx, i.ID, tokens, kept))
+	return must[[]tenants.DomainID](s)(s.sys.Claim(s.ctx, 500))
+}
+
+// The last tenth of a bucket is there for emergencies, who also go first.
+func TestReserveIsForEmergencies(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		s := tell(t, w)
+		i := s.issuer(tenants.Limits{tenants.OrdersPerAccount: {Count: 20, Per: 20 * time.Hour}})
+		plain, leaked := s.register(w.Acme, "plain.example"), s.register(w.Acme, "leaked.example")
+		s.issue(plain, 30*24*time.Hour)
+		s.issue(leaked, 60*24*time.Hour)
+		for n := range 18 {
+			if !s.spends(i, plain).OK {
+				t.Fatalf("refused after %d of 18", n)
+			}
+		}
+		if spent := s.spends(i, plain); spent.OK || spent.At.Sub(w.Clock.Now()).Round(time.Minute) != time.Hour {
+			t.Errorf("a renewal had what is kept back, or waits for too long: %+v", spent)
+		}
+		s.order(plain, tenants.InWindow)
+		s.order(leaked, tenants.KeyCompromised)
+		s.awaits(i, plain)
+		s.awaits(i, leaked)
+		if got := s.admits(i, 2, 2); len(got) != 1 || got[0] != leaked {
+			t.Fatalf("admitted %v to the reserve, want %s alone", got, leaked)
+		}
+		for n, want := range []bool{true, true, false} {
+			if spent := s.spends(i, leaked); spent.OK != want {
+				t.Errorf("emergency %d: %+v", n, spent)
+			}
+		}
+	})
+}
+
+// Whoever waited until the safety line passed is an emergency then, unless it is late for its own failures.
+func TestOverdueWhileWaiting(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		s := tell(t, w)
+		i := s.issuer(tenants.Limits{tenants.OrdersPerAccount: {Count: 10, Per: 1000 * time.Hour}})
+		late, failing := s.register(w.Acme, "late.example"), s.register(w.Acme, "failing.example")
+		s.issue(late, 30*24*time.Hour)
+		s.issue(failing, 30*24*time.Hour)
+		for range 3 {
+			check(t, s.sys.FailOrder(s.ctx, s.order(failing, tenants.InWindow), tenants.Finding{Code: tenants.CABroken}, tenants.Failing))
+		}
+		place := func(id tenants.DomainID) bool {
+			o := *s.begin(id).Order
+			o.Placing = w.Clock.Now()
+			_, spent, err := s.sys.PlaceOrder(s.ctx, o, i.ID, []tenants.Charge{perAccount})
+			check(t, err)
+			return spent.OK
+		}
+		for range 9 {
+			s.spends(i, late)
+		}
+		s.order(late, tenants.InWindow)
+		s.order(failing, tenants.InWindow)
+		if place(late) {
+			t.Error("an ordinary renewal spent the reserve")
+		}
+		w.Clock.Advance(26 * 24 * time.Hour)
+		for range 6 { // what refilled in 26 days
+			s.spends(i, late)
+		}
+		if place(failing) {
+			t.Error("what keeps failing spent the reserve")
+		}
+		if !place(late) {
+			t.Error("a renewal past its safety line may not spend the reserve")
+		}
+	})
+}
