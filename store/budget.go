@@ -11,12 +11,54 @@ import (
 // budgetPatience is when a domain in the waiting room is looked at although nobody woke it.
 const budgetPatience = 6 * time.Hour
 
+const (
+	// The update changes nothing: it keeps others from ranking at the same moment, or all of a tenant's workers would get
+	// the same rank. It must come before the highest rank is read, and be a statement of its own.
+	lockRanksSQL = `update issuers set served_rank = served_rank where id = $1 returning served_rank`
+
+	lastRankSQL = `select coalesce(max(fair_rank), 0) from agenda where awaiting_budget = $1 and tenant_id = $2 and fair_rank > 0`
+
+	serveSQL = `update issuers set served_rank = $2 where id = $1 and served_rank < $2`
+)
+
+// rank gives a new name its place between those of all tenants, which it keeps until its order ends. In the other lanes
+// there are no ranks.
+func (t *tx) rank(d *domainRow, id tenants.IssuerID) error {
+	if d.lane() != laneNew {
+		d.rank = 0
+	}
+	if d.lane() != laneNew || d.rank > 0 {
+		return nil
+	}
+	var served, last tenants.Rank
+	if err := t.one(lockRanksSQL, []any{id}, &served); err != nil {
+		return err
+	}
+	if err := t.one(lastRankSQL, []any{id, d.Tenant}, &last); err != nil {
+		return err
+	}
+	d.rank = tenants.Enter(served, last)
+	return nil
+}
+
+// serve says that the domain of that rank goes out.
+func (t *tx) serve(id tenants.IssuerID, r tenants.Rank) error {
+	if r == 0 {
+		return nil
+	}
+	_, err := t.exec(serveSQL, id, r)
+	return err
+}
+
 // AwaitBudget puts a domain whose order found no token into the issuer's waiting room and gives the lease up. Admit
 // wakes it. When the lease was lost nothing is saved.
 func (s *System) AwaitBudget(ctx context.Context, id tenants.DomainID, owner string, issuer tenants.IssuerID, why tenants.Finding) error {
 	return s.leave(ctx, id, owner, func(t *tx, d *domainRow) error {
 		d.Finding = why
 		d.hurry(t.now)
+		if err := t.rank(d, issuer); err != nil {
+			return err
+		}
 		d.refresh(t.now)
 		d.awaiting = issuer
 		t.giveUp(d, t.now.Add(budgetPatience))
@@ -28,8 +70,8 @@ const (
 	admitSQL = `
 update agenda set awaiting_budget = '', admitted_budget = $1, next_action_at = $2
 where domain_id in (select a.domain_id from agenda a where a.awaiting_budget = $1 and a.awaiting_budget <> ''
-	and a.lane <= $4 order by a.lane, a.not_after, a.domain_id limit $3%s)
-returning domain_id, turn, lane, not_after`
+	and a.lane <= $4 order by a.lane, a.fair_rank, a.not_after, a.domain_id limit $3%s)
+returning domain_id, turn, fair_rank`
 
 	admittedSQL = `select count(*) from agenda a where a.admitted_budget = $1 and a.admitted_budget <> ''`
 )
@@ -39,9 +81,9 @@ func (q query) admitted(id tenants.IssuerID) (n int, err error) {
 	return n, q.one(admittedSQL, []any{id}, &n)
 }
 
-// Admit lets domains out of an issuer's waiting room, the most urgent lane first and in it the earliest expiry, until
-// as many as there are tokens are out that did not spend yet. Of these tokens, kept are for emergencies alone. It returns
-// how many it woke.
+// Admit lets domains out of an issuer's waiting room, the most urgent lane first and in it the earliest expiry; new
+// names go by turns of their tenants. It stops when as many as there are tokens are out that did not spend yet. Of these
+// tokens, kept are for emergencies alone. It returns how many it woke.
 func (s *System) Admit(ctx context.Context, id tenants.IssuerID, tokens, kept int) (woken int, err error) {
 	err = s.db.housekeep(ctx, func(t *tx) error {
 		out, err := t.admitted(id)
@@ -69,9 +111,20 @@ func (t *tx) admit(id tenants.IssuerID, lane, n int) (woken int, err error) {
 	if n <= 0 {
 		return 0, nil
 	}
-	woke, err := collect(t.query, scanDue, fmt.Sprintf(admitSQL, t.db.engine.skipLocked()), id, us(t.now), n, lane)
-	for _, d := range woke {
-		t.wakes[d.id] = d.turn
+	var last tenants.Rank
+	err = t.each(func(r rows) error {
+		var domain tenants.DomainID
+		var turn int64
+		var rank tenants.Rank
+		if err := r.Scan(&domain, &turn, &rank); err != nil {
+			return err
+		}
+		t.wakes[domain] = turn
+		woken, last = woken+1, max(last, rank)
+		return nil
+	}, fmt.Sprintf(admitSQL, t.db.engine.skipLocked()), id, us(t.now), n, lane)
+	if err != nil {
+		return 0, err
 	}
-	return len(woke), err
+	return woken, t.serve(id, last)
 }

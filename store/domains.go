@@ -42,6 +42,7 @@ type agenda struct {
 	working      bool
 	leaseOwner   string
 	leaseUntil   time.Time
+	rank         tenants.Rank     // in the lane of new names, from entering the waiting room to the end of the order
 	awaiting     tenants.IssuerID // whose waiting room it is in
 	admitted     tenants.IssuerID // whose waiting room let it out
 }
@@ -93,7 +94,7 @@ const domainColumns = `
 d.id, d.tenant_id, d.delegation_id, d.issuer_id, d.name, d.registered, d.status, d.finding, d.dns_check, d.proved_at,
 d.reserved_at, d.since_at, d.created_at, d.created_by, d.releasing_at, d.released_at, d.look_asked_at, d.has_version, d.not_before,
 d.not_after, d.renew_at, d.window_start, d.window_end, d.no_later, d.free, d.slot_width, d.order_state, d.reason, d.failures, d.failed_at,
-a.awaiting_budget, a.admitted_budget, a.next_action_at, a.nudged_at, a.turn, a.working, a.lease_owner, a.lease_until,
+a.fair_rank, a.awaiting_budget, a.admitted_budget, a.next_action_at, a.nudged_at, a.turn, a.working, a.lease_owner, a.lease_until,
 g.base, g.label, g.zone`
 
 const (
@@ -137,7 +138,7 @@ func scanDomain(d *domainRow) []any {
 		at(&d.Proved), at(&d.Reserved), at(&d.Since), at(&d.Created), &d.CreatedBy, at(&d.releasing), at(&d.Released),
 		at(&d.lookAsked), flag{&d.hasVersion}, at(&d.notBefore), at(&d.notAfter), at(&d.renewAt), at(&d.windowStart),
 		at(&d.windowEnd), at(&d.noLater), flag{&d.free}, seconds{&d.slotWidth}, &d.orderState, &d.reason, &d.failures, at(&d.failedAt),
-		&d.awaiting, &d.admitted, at(&d.next), at(&d.nudged), &d.turn, flag{&d.working}, &d.leaseOwner, at(&d.leaseUntil), &g.Base,
+		&d.rank, &d.awaiting, &d.admitted, at(&d.next), at(&d.nudged), &d.turn, flag{&d.working}, &d.leaseOwner, at(&d.leaseUntil), &g.Base,
 		&g.Label, &g.Zone}
 }
 
@@ -157,7 +158,7 @@ var (
 		"released_at", "look_asked_at", "sort_at", "has_version", "not_before", "not_after", "renew_at", "window_start",
 		"window_end", "no_later", "free", "slot_width", "order_state", "reason", "failures", "failed_at"}
 	agendaFields = []string{"lane", "not_after", "next_action_at", "nudged_at", "turn", "working", "lease_owner",
-		"lease_until", "awaiting_budget", "admitted_budget"}
+		"lease_until", "fair_rank", "awaiting_budget", "admitted_budget"}
 )
 
 func (d *domainRow) values() []any {
@@ -169,7 +170,7 @@ func (d *domainRow) values() []any {
 
 func (d *domainRow) agendaValues() []any {
 	return []any{int64(d.lane()), us(d.notAfter), us(d.next), us(d.nudged), d.turn, bit(d.working), d.leaseOwner,
-		us(d.leaseUntil), d.awaiting, d.admitted}
+		us(d.leaseUntil), d.rank, d.awaiting, d.admitted}
 }
 
 // saveDomain writes a row that was loaded under lock in the same transaction. It is the only way that a domain's
@@ -217,7 +218,7 @@ insert into domains (id, tenant_id, delegation_id, issuer_id, name, registered, 
 	created_by, sort_at)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`
 
-	addAgendaSQL = `insert into agenda (domain_id, lane, not_after, next_action_at) values ($1, $2, $3, $4)`
+	addAgendaSQL = `insert into agenda (domain_id, tenant_id, lane, not_after, next_action_at) values ($1, $2, $3, $4, $5)`
 )
 
 func (t *tx) addDomain(d *domainRow) error {
@@ -227,7 +228,7 @@ func (t *tx) addDomain(d *domainRow) error {
 	}
 	t.count(d)
 	t.touch(d.Tenant, d.ID)
-	_, err := t.exec(addAgendaSQL, d.ID, d.lane(), us(d.notAfter), us(d.next))
+	_, err := t.exec(addAgendaSQL, d.ID, d.Tenant, d.lane(), us(d.notAfter), us(d.next))
 	return err
 }
 

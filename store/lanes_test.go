@@ -105,3 +105,78 @@ func TestOverdueWhileWaiting(t *testing.T) {
 		}
 	})
 }
+
+// Many names of one tenant do not keep the first one of another waiting, and everybody goes out in the end.
+func TestTenantsTakeTurns(t *testing.T) {
+	many := 300
+	if testing.Short() {
+		many = 60
+	}
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		s := tell(t, w)
+		i := s.issuer(tenants.Limits{tenants.OrdersPerAccount: {Count: 5, Per: 5 * time.Second}})
+		for n := range many {
+			s.awaits(i, s.register(w.Acme, name(n)))
+		}
+		renewal := s.register(w.Acme, "old.acme.example")
+		s.issue(renewal, 30*24*time.Hour)
+		next := func() tenants.DomainID {
+			t.Helper()
+			got := s.admits(i, 1, 0)
+			if len(got) != 1 {
+				t.Fatalf("%d admitted to one token", len(got))
+			}
+			w.Clock.Advance(time.Second)
+			s.begin(got[0])
+			if !s.spends(i, got[0]).OK {
+				t.Fatalf("%s was admitted and may not spend", got[0])
+			}
+			check(t, s.sys.Rest(s.ctx, got[0], owner, w.Clock.Now().Add(10000*time.Hour), tenants.Finding{}, tenants.Renewing))
+			return got[0]
+		}
+		for range many / 3 {
+			next()
+		}
+		theirs, second := s.register(w.Northwind, "first.example"), s.register(w.Northwind, "second.example")
+		if s.spends(i, theirs).OK {
+			t.Error("a new name overtook one that waits and has the same rank")
+		}
+		s.awaits(i, theirs)
+		s.awaits(i, second)
+		s.awaits(i, renewal)
+		if got := next(); got != renewal {
+			t.Errorf("%s went before a renewal", got)
+		}
+		if a, b := next(), next(); a != theirs && b != theirs {
+			t.Errorf("%s and %s went before another tenant's first", a, b)
+		}
+		if a, b := next(), next(); a != second && b != second {
+			t.Errorf("%s and %s went before another tenant's second", a, b)
+		}
+		for range many - many/3 - 2 {
+			next()
+		}
+		if got := s.admits(i, 1, 0); len(got) != 0 {
+			t.Errorf("%v was let out twice", got)
+		}
+	})
+}
+
+// A name that was let out and found no token after all goes first when it comes back.
+func TestRankIsKept(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		s := tell(t, w)
+		i := s.issuer(tenants.Limits{tenants.OrdersPerAccount: {Count: 1, Per: time.Hour}})
+		var ids []tenants.DomainID
+		for n := range 5 {
+			ids = append(ids, s.register(w.Acme, name(n)))
+			s.awaits(i, ids[n])
+		}
+		for range 3 {
+			if got := s.admits(i, 1, 0); len(got) != 1 || got[0] != ids[0] {
+				t.Fatalf("admitted %v, want %s again", got, ids[0])
+			}
+			s.awaits(i, ids[0])
+		}
+	})
+}

@@ -162,7 +162,7 @@ const (
 
 	aheadSQL = `
 select w.domain_id from agenda w where w.awaiting_budget = $1 and w.awaiting_budget <> ''
-	and (w.lane, w.not_after, w.domain_id) < ($2, $3, $4) limit 1`
+	and (w.lane, w.fair_rank, w.not_after, w.domain_id) < ($2, $3, $4, $5) limit 1`
 )
 
 // itsTurn reports whether a domain may have one of the account's tokens: Admit let it out, or there are more tokens
@@ -176,11 +176,14 @@ func (t *tx) itsTurn(id tenants.IssuerID, d *domainRow, l tenants.Limit, b bucke
 	if err != nil || l.Left(b.tat, t.now)-d.keeps(l) <= out {
 		return false, err
 	}
-	var ahead tenants.DomainID
-	if err := t.one(aheadSQL, []any{id, d.lane(), us(d.notAfter), d.ID}, &ahead); !errors.Is(err, errNone) {
+	if err := t.rank(d, id); err != nil {
 		return false, err
 	}
-	return true, nil
+	var ahead tenants.DomainID
+	if err := t.one(aheadSQL, []any{id, d.lane(), d.rank, us(d.notAfter), d.ID}, &ahead); !errors.Is(err, errNone) {
+		return false, err
+	}
+	return true, t.serve(id, d.rank)
 }
 
 func (t *tx) saveBuckets(id tenants.IssuerID, charges []tenants.Charge, found []bucket) error {

@@ -207,7 +207,7 @@ func (t *tx) saveOrder(d *domainRow, o tenants.Order, was tenants.OrderState) (t
 		}
 	}
 	if d.orderState = o.State; !o.State.Open() {
-		d.orderState = ""
+		d.orderState, d.rank = "", 0
 	}
 	d.refresh(t.now)
 	return o, t.saveDomain(d)

@@ -89,6 +89,7 @@ create table issuers (
   caa         {text}  not null,
   limits      {text}  not null,
   free_ari    {int}   not null,
+  served_rank {int}   not null default 0,    -- of the new name that was let out of the waiting room last
   created_at  {int}   not null
 ){strict};
 
@@ -147,9 +148,10 @@ create index domains_registered on domains (tenant_id, registered) where release
 create index domains_delegation on domains (delegation_id);
 
 -- Who works on a domain, and when somebody must. Apart from domains because it changes with every step: what changes
--- often should be narrow and have few indexes. lane and not_after are copies that order what is due.
+-- often should be narrow and have few indexes. tenant_id, lane and not_after are copies that order what is due or waits.
 create table agenda (
   domain_id       {text} not null primary key references domains (id),
+  tenant_id       {text} not null,
   lane            {int}  not null,
   not_after       {int}  not null,
   next_action_at  {int}  not null,            -- while leased: when the lease ends
@@ -158,11 +160,13 @@ create table agenda (
   working         {int}  not null default 0,  -- 0: claimed at most, 1: somebody works on it
   lease_owner     {text} not null default '',
   lease_until     {int}  not null default 0,
+  fair_rank       {int}  not null default 0,  -- of a new name in the waiting room, so that tenants take turns there
   awaiting_budget {text} not null default '', -- issuer whose ledger had no token left
   admitted_budget {text} not null default ''  -- issuer whose waiting room let it out, until it spends or rests
 ){strict};
 create index agenda_due on agenda (next_action_at, lane, not_after, domain_id) where next_action_at > 0;
-create index agenda_waiting on agenda (awaiting_budget, lane, not_after, domain_id) where awaiting_budget <> '';
+create index agenda_waiting on agenda (awaiting_budget, lane, fair_rank, not_after, domain_id) where awaiting_budget <> '';
+create index agenda_ranked on agenda (awaiting_budget, tenant_id, fair_rank) where fair_rank > 0;
 create index agenda_admitted on agenda (admitted_budget) where admitted_budget <> '';
 
 create table certificates (

@@ -135,8 +135,8 @@ select 'dom_' || digits, tenant, 'del_' || digits, issuer, name, customer || '.e
 	has * (issued + 60 * ` + day + `), has * (issued + 75 * ` + day + `), has * (issued + 75 * ` + day + `), i % 2
 from r`
 
-	fillAgendaSQL = `insert into agenda (domain_id, lane, not_after, next_action_at)` + rowsSQL + `
-select 'dom_' || digits, 2 - has, has * (issued + 90 * ` + day + `),
+	fillAgendaSQL = `insert into agenda (domain_id, tenant_id, lane, not_after, next_action_at)` + rowsSQL + `
+select 'dom_' || digits, tenant, 2 - has, has * (issued + 90 * ` + day + `),
 	case when spread > 0 and number % spread = 0 then now - i * 1000 else now + 30 * ` + day + ` end
 from r`
 

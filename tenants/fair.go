@@ -1,0 +1,11 @@
+package tenants
+
+// Rank is a domain's place in a queue that is fair between tenants (start-time fair queueing: Goyal, Vin and Cheng, 1996).
+// Lower goes first; zero has none. Each tenant's domains have ranks one apart, beginning just behind who went last, so
+// that the tenants take turns however many wait for each of them, and whoever asks for the first time is next.
+type Rank int64
+
+// Enter is the rank of a domain that enters now. served is the queue's virtual time, the rank of the last one that went;
+// last is the highest rank of the tenant's domains that wait, zero for none. A tenant that was away is not owed the turns
+// it did not take.
+func Enter(served, last Rank) Rank { return max(served, last) + 1 }
