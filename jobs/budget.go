@@ -24,6 +24,19 @@ func (i *issuance) charges() []tenants.Charge {
 	return charges
 }
 
+// failures lists the buckets of failures of the order's names, of which each must have one to spare.
+func (i *issuance) failures() (charges []tenants.Charge) {
+	for _, name := range i.order.Names {
+		charges = append(charges, failure(strings.TrimPrefix(name, "*.")))
+	}
+	return charges
+}
+
+// failure is the bucket of one identifier, which a wildcard shares with the name itself.
+func failure(name string) tenants.Charge {
+	return tenants.Charge{Limit: tenants.FailuresPerName, Key: name}
+}
+
 // free reports whether the CA counts this order at all: a renewal that names what it replaces may be exempt.
 func (i *issuance) free() bool { return i.order.Replaces != "" && i.facts.Issuer.FreeARI }
 
@@ -32,7 +45,7 @@ func (i *issuance) free() bool { return i.order.Replaces != "" && i.facts.Issuer
 func (i *issuance) spend(ctx context.Context) (*rest, error) {
 	var charges []tenants.Charge
 	if !i.free() {
-		charges = i.charges()
+		charges = append(i.charges(), i.failures()...)
 	}
 	i.order.Placing = time.Now()
 	saved, spent, err := i.sys.PlaceOrder(ctx, i.order, i.facts.Issuer.ID, charges)
@@ -44,7 +57,11 @@ func (i *issuance) spend(ctx context.Context) (*rest, error) {
 		return nil, nil
 	}
 	i.order.Placing = time.Time{}
-	f := i.finding(tenants.BudgetSpent, "")
+	code := tenants.BudgetSpent
+	if spent.Limit.Limit == tenants.FailuresPerName {
+		code = tenants.FailedTooOften
+	}
+	f := i.finding(code, "")
 	f.Args["limit"], f.Args["until"] = string(spent.Limit.Limit), spent.At.UTC().Format("15:04 UTC")
 	if spent.Limit.Limit == tenants.OrdersPerAccount {
 		return &rest{budget: true, finding: f}, nil
@@ -59,8 +76,7 @@ func (i *issuance) charge(ctx context.Context, o acme.Order) error {
 		return nil
 	}
 	i.order.Replaces = ""
-	_, err := i.sys.Spend(ctx, i.facts.Issuer.ID, i.id, i.charges())
-	return err
+	return i.sys.Book(ctx, i.facts.Issuer.ID, i.charges())
 }
 
 // refund gives the tokens back: the CA never heard of the order.
@@ -79,33 +95,38 @@ func (i *issuance) correct(ctx context.Context, p *acme.Problem) {
 	if until.IsZero() {
 		until = time.Now().Add(time.Minute)
 	}
-	if err := i.sys.Correct(ctx, i.facts.Issuer.ID, limited(p.Detail, i.charges()), until); err != nil {
+	if err := i.sys.Correct(ctx, i.facts.Issuer.ID, limited(p.Detail, append(i.charges(), i.failures()...)), until); err != nil {
 		i.Log.Error("correction failed", "order", i.order.ID, "error", err)
 	}
 }
 
-// spendFailure counts an authorization that the CA found invalid against the name.
-func (i *issuance) spendFailure(ctx context.Context) {
-	charge := []tenants.Charge{{Limit: tenants.FailuresPerName, Key: i.order.Names[0]}}
-	if _, err := i.sys.Spend(ctx, i.facts.Issuer.ID, i.id, charge); err != nil {
+// bookFailure counts an authorization that the CA found invalid against the name.
+func (i *issuance) bookFailure(ctx context.Context, name string) {
+	if err := i.sys.Book(ctx, i.facts.Issuer.ID, []tenants.Charge{failure(name)}); err != nil {
 		i.Log.Error("counting a failure failed", "order", i.order.ID, "error", err)
 	}
 }
 
-// limited guesses from the words of a 429 which limit was met; Let's Encrypt's wording is documented at
-// https://letsencrypt.org/docs/rate-limits/. Unknown words mean the account's.
-func limited(detail string, charges []tenants.Charge) tenants.Charge {
-	wanted := tenants.OrdersPerAccount
-	switch d := strings.ToLower(detail); {
+// limited guesses from the words of a 429 which limit was met, and for which name; Let's Encrypt's wording is documented
+// at https://letsencrypt.org/docs/rate-limits/. Unknown words mean the first, the account's.
+func limited(detail string, buckets []tenants.Charge) tenants.Charge {
+	wanted, d := tenants.OrdersPerAccount, strings.ToLower(detail)
+	switch {
+	case strings.Contains(d, "failed authorizations"):
+		wanted = tenants.FailuresPerName
 	case strings.Contains(d, "exact set"):
 		wanted = tenants.CertificatesPerSet
 	case strings.Contains(d, "certificates") && strings.Contains(d, "issued for"):
 		wanted = tenants.CertificatesPerDomain
 	}
-	if n := slices.IndexFunc(charges, func(c tenants.Charge) bool { return c.Limit == wanted }); n >= 0 {
-		return charges[n]
+	best := buckets[0]
+	for _, b := range buckets {
+		named := strings.Contains(d, `"`+b.Key+`"`)
+		if b.Limit == wanted && (best.Limit != wanted || named) {
+			best = b
+		}
 	}
-	return charges[0]
+	return best
 }
 
 // Admit lets as many domains out of the waiting room as the account has tokens.

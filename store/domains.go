@@ -30,6 +30,7 @@ type domainRow struct {
 	reason                 tenants.Reason // of the open order, or else of the plan
 	failures               int
 	failedAt               time.Time
+	failedOn               string // what DNS said when the last order failed: Check.Answers
 	counted                *tally // the counter it is in, as loaded; nil for none
 	countedSlot            *slot  // the same of the renewal's slot
 	loaded, loadedAgenda   []any  // the columns' values as loaded
@@ -93,7 +94,7 @@ func (d *domainRow) tally() *tally {
 const domainColumns = `
 d.id, d.tenant_id, d.delegation_id, d.issuer_id, d.name, d.registered, d.status, d.finding, d.dns_check, d.proved_at,
 d.reserved_at, d.since_at, d.created_at, d.created_by, d.releasing_at, d.released_at, d.look_asked_at, d.has_version, d.not_before,
-d.not_after, d.renew_at, d.window_start, d.window_end, d.no_later, d.free, d.slot_width, d.order_state, d.reason, d.failures, d.failed_at,
+d.not_after, d.renew_at, d.window_start, d.window_end, d.no_later, d.free, d.slot_width, d.order_state, d.reason, d.failures, d.failed_at, d.failed_on,
 a.fair_rank, a.awaiting_budget, a.admitted_budget, a.next_action_at, a.nudged_at, a.turn, a.working, a.lease_owner, a.lease_until,
 g.base, g.label, g.zone`
 
@@ -138,7 +139,7 @@ func scanDomain(d *domainRow) []any {
 		at(&d.Proved), at(&d.Reserved), at(&d.Since), at(&d.Created), &d.CreatedBy, at(&d.releasing), at(&d.Released),
 		at(&d.lookAsked), flag{&d.hasVersion}, at(&d.notBefore), at(&d.notAfter), at(&d.renewAt), at(&d.windowStart),
 		at(&d.windowEnd), at(&d.noLater), flag{&d.free}, seconds{&d.slotWidth}, &d.orderState, &d.reason, &d.failures, at(&d.failedAt),
-		&d.rank, &d.awaiting, &d.admitted, at(&d.next), at(&d.nudged), &d.turn, flag{&d.working}, &d.leaseOwner, at(&d.leaseUntil), &g.Base,
+		&d.failedOn, &d.rank, &d.awaiting, &d.admitted, at(&d.next), at(&d.nudged), &d.turn, flag{&d.working}, &d.leaseOwner, at(&d.leaseUntil), &g.Base,
 		&g.Label, &g.Zone}
 }
 
@@ -156,7 +157,8 @@ func (d *domainRow) leased(now time.Time) bool { return d.leaseOwner != "" && d.
 var (
 	domainFields = []string{"status", "finding", "dns_check", "proved_at", "reserved_at", "since_at", "releasing_at",
 		"released_at", "look_asked_at", "sort_at", "has_version", "not_before", "not_after", "renew_at", "window_start",
-		"window_end", "no_later", "free", "slot_width", "order_state", "reason", "failures", "failed_at"}
+		"window_end", "no_later", "free", "slot_width", "order_state", "reason", "failures", "failed_at",
+		"failed_on"}
 	agendaFields = []string{"lane", "not_after", "next_action_at", "nudged_at", "turn", "working", "lease_owner",
 		"lease_until", "fair_rank", "awaiting_budget", "admitted_budget"}
 )
@@ -165,7 +167,7 @@ func (d *domainRow) values() []any {
 	return []any{d.Status, encFinding(d.Finding), d.check, us(d.Proved), us(d.Reserved), us(d.Since), us(d.releasing),
 		us(d.Released), us(d.lookAsked), us(d.sortAt()), bit(d.hasVersion), us(d.notBefore), us(d.notAfter), us(d.renewAt),
 		us(d.windowStart), us(d.windowEnd), us(d.noLater), bit(d.free), int64(d.slotWidth / time.Second), d.orderState, d.reason, int64(d.failures),
-		us(d.failedAt)}
+		us(d.failedAt), d.failedOn}
 }
 
 func (d *domainRow) agendaValues() []any {

@@ -111,7 +111,8 @@ func (t *tx) succeed(c tenants.Certificate, v tenants.Version, plan tenants.Verd
 // certify copies what lists show of a version and its plan.
 func (d *domainRow) certify(v tenants.Version, plan tenants.Verdict, issuer tenants.Issuer) {
 	d.hasVersion, d.notBefore, d.notAfter = true, v.NotBefore, v.NotAfter
-	d.orderState, d.failures, d.failedAt = "", 0, time.Time{}
+	d.orderState = ""
+	d.forgive()
 	d.planned(plan, issuer)
 }
 
@@ -141,10 +142,25 @@ func (s *System) FailOrder(ctx context.Context, o tenants.Order, f tenants.Findi
 		if !was.State.May(tenants.Failed) {
 			return conflict("Order %s has ended. Read the domain again.", o.ID)
 		}
-		d.failures, d.failedAt = d.failures+1, t.now
+		if err := t.blame(d); err != nil {
+			return err
+		}
 		return t.failOrder(d, was, o, f, status)
 	})
 }
+
+// blame counts a failure, and remembers on which answers of DNS the order was placed.
+func (t *tx) blame(d *domainRow) error {
+	d.failures, d.failedAt, d.failedOn = d.failures+1, t.now, ""
+	c, err := d.lastCheck()
+	if c != nil {
+		d.failedOn = c.Answers()
+	}
+	return err
+}
+
+// forgive ends the count of failures in a row.
+func (d *domainRow) forgive() { d.failures, d.failedAt, d.failedOn = 0, time.Time{}, "" }
 
 func (t *tx) failOrder(d *domainRow, was, o tenants.Order, f tenants.Finding, status tenants.Status) error {
 	o.State, o.Ended, o.Finding = tenants.Failed, t.now, f

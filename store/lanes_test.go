@@ -180,3 +180,67 @@ func TestRankIsKept(t *testing.T) {
 		}
 	})
 }
+
+// A repaired DNS ends the back-off; the same answers, and none, do not.
+func TestChangedDNSForgivesFailures(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		s := tell(t, w)
+		id := s.register(w.Acme, "shop.example")
+		look := func(got string, r tenants.Answer) tenants.Facts {
+			c := tenants.Check{At: w.Clock.Now(), Zone: "example", Delegation: []tenants.Asked{{Server: "ns1", Got: got, Result: r}}}
+			check(t, s.sys.SaveCheck(s.ctx, id, c, tenants.Finding{}, tenants.Renewing))
+			return s.begin(id)
+		}
+		for n := range 2 {
+			look("a.dcv.example", tenants.Right)
+			must[tenants.OrderID](t)(s.sys.PlanOrder(s.ctx, id, tenants.FirstIssue, ""))
+			check(t, s.sys.FailOrder(s.ctx, *s.begin(id).Order, tenants.Finding{Code: tenants.ChallengeInvalid}, tenants.Failing))
+			if f := look("no answer", tenants.Silent); f.Failures != n+1 || f.LastFailed.IsZero() {
+				t.Errorf("silence made %d failures of %d", f.Failures, n+1)
+			}
+			if f := look("a.dcv.example", tenants.Right); f.Failures != n+1 {
+				t.Errorf("the same answer made %d failures of %d", f.Failures, n+1)
+			}
+		}
+		if f := look("b.dcv.example", tenants.Right); f.Failures != 0 || !f.LastFailed.IsZero() {
+			t.Errorf("%d failures count after DNS changed", f.Failures)
+		}
+	})
+}
+
+// An order needs a failure to spare of each of its names, and takes none; what failed is booked in any case.
+func TestFailuresToSpare(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		s := tell(t, w)
+		id := s.register(w.Acme, "shop.example")
+		i := s.issuer(tenants.Limits{tenants.OrdersPerAccount: {Count: 9, Per: time.Hour}, tenants.FailuresPerName: {Count: 5, Per: time.Hour}})
+		failed := tenants.Charge{Limit: tenants.FailuresPerName, Key: "shop.example"}
+		other := tenants.Charge{Limit: tenants.FailuresPerName, Key: "www.shop.example"}
+		order := func() store.Spent {
+			return must[store.Spent](t)(s.sys.Spend(s.ctx, i.ID, id, []tenants.Charge{perAccount, other, failed}))
+		}
+		for n := range 4 {
+			if !order().OK {
+				t.Fatalf("refused after %d failures", n)
+			}
+			check(t, s.sys.Book(s.ctx, i.ID, []tenants.Charge{failed}))
+		}
+		spent := order()
+		if spent.OK || spent.Limit != failed || spent.At.Sub(w.Clock.Now()).Round(time.Minute) != 12*time.Minute {
+			t.Errorf("after four failures: %+v", spent)
+		}
+		if left, _, _ := s.sys.BudgetLeft(s.ctx, i.ID, perAccount); left != 5 {
+			t.Errorf("%d left: a refused order cost one", left)
+		}
+		for range 2 {
+			check(t, s.sys.Book(s.ctx, i.ID, []tenants.Charge{failed}))
+		}
+		if spent = order(); spent.OK || spent.At.Sub(w.Clock.Now()).Round(time.Minute) != 36*time.Minute {
+			t.Errorf("after six failures: %+v", spent)
+		}
+		w.Clock.Advance(36*time.Minute + time.Second)
+		if spent = order(); !spent.OK {
+			t.Errorf("two may fail again, and yet %+v", spent)
+		}
+	})
+}

@@ -72,6 +72,9 @@ type Spent struct {
 // below one registered domain must not be in the way of the one that was revoked there. Of the account's orders a domain
 // gets none that belong to others: to those that Admit let out, and to those that go before it and wait. Spend is called
 // just before the call to the CA and has a short transaction of its own.
+//
+// FailuresPerName is looked at and not spent, since an order is no failure yet: a name must have more than one left, or the
+// next failure would shut it out.
 func (s *System) Spend(ctx context.Context, id tenants.IssuerID, domain tenants.DomainID, charges []tenants.Charge) (spent Spent, err error) {
 	err = s.db.housekeep(ctx, func(t *tx) error {
 		d, err := t.anyDomain(domain, "", t.now)
@@ -133,11 +136,14 @@ func (t *tx) spend(id tenants.IssuerID, d *domainRow, charges []tenants.Charge) 
 	if err != nil {
 		return Spent{}, err
 	}
-	sorted, found, err := t.lockBuckets(id, charges)
+	spent, err := t.spare(issuer, charges)
+	if err != nil || !spent.OK {
+		return spent, err
+	}
+	sorted, found, err := t.lockBuckets(id, slices.DeleteFunc(slices.Clone(charges), isFailure))
 	if err != nil {
 		return Spent{}, err
 	}
-	spent := Spent{OK: true}
 	for i, c := range sorted {
 		limit := issuer.Limits[c.Limit]
 		next, enough, when := spend(limit, d.keeps(limit), found[i], t.now)
@@ -155,6 +161,31 @@ func (t *tx) spend(id tenants.IssuerID, d *domainRow, charges []tenants.Charge) 
 		return spent, nil
 	}
 	return spent, t.saveBuckets(id, sorted, found)
+}
+
+func isFailure(c tenants.Charge) bool { return c.Limit == tenants.FailuresPerName }
+
+// spare reports whether every name may fail once more. Nothing is locked: to be exact is not worth a row for each name
+// that never failed.
+func (t *tx) spare(issuer tenants.Issuer, charges []tenants.Charge) (Spent, error) {
+	for _, c := range charges {
+		if !isFailure(c) {
+			continue
+		}
+		b, err := t.bucket(issuer.ID, c)
+		if err != nil {
+			return Spent{}, err
+		}
+		limit := issuer.Limits[c.Limit]
+		ok, at := limit.Spare(b.tat, t.now)
+		if limit.Unlimited() && b.tat.After(t.now) { // the CA said so
+			ok, at = false, b.tat
+		}
+		if !ok {
+			return Spent{At: at, Limit: c}, nil
+		}
+	}
+	return Spent{OK: true}, nil
 }
 
 const (
@@ -210,6 +241,25 @@ func (s *System) Refund(ctx context.Context, id tenants.IssuerID, charges []tena
 			if !found[i].tat.IsZero() {
 				found[i].tat = issuer.Limits[c.Limit].Refund(found[i].tat, 1)
 			}
+		}
+		return t.saveBuckets(id, sorted, found)
+	})
+}
+
+// Book takes a token from each bucket for what the CA has counted already, whether there is one or not, and whoever waits
+// for it: failures, and orders that turned out not to be free.
+func (s *System) Book(ctx context.Context, id tenants.IssuerID, charges []tenants.Charge) error {
+	return s.db.housekeep(ctx, func(t *tx) error {
+		issuer, err := t.issuer(id)
+		if err != nil {
+			return err
+		}
+		sorted, found, err := t.lockBuckets(id, charges)
+		if err != nil {
+			return err
+		}
+		for i, c := range sorted {
+			found[i].tat = issuer.Limits[c.Limit].Book(found[i].tat, t.now, 1)
 		}
 		return t.saveBuckets(id, sorted, found)
 	})

@@ -10,7 +10,8 @@ import (
 )
 
 // SaveCheck keeps what DNS answered, the finding that stands after it (tenants.Merge) and the status that follows from
-// it (tenants.StatusAfter). The first check after which nothing stands in the way proves the claim.
+// it (tenants.StatusAfter). The first check after which nothing stands in the way proves the claim. Answers
+// unlike those on which the last order failed end its back-off.
 func (s *System) SaveCheck(ctx context.Context, id tenants.DomainID, c tenants.Check, f tenants.Finding, status tenants.Status) error {
 	return s.db.housekeep(ctx, func(t *tx) error {
 		d, err := t.anyDomain(id, t.db.engine.lock, t.now)
@@ -21,6 +22,9 @@ func (s *System) SaveCheck(ctx context.Context, id tenants.DomainID, c tenants.C
 			return absent("domain")
 		}
 		d.check = clean(enc(c))
+		if now := c.Answers(); now != "" && d.failedOn != "" && now != d.failedOn {
+			d.forgive() // somebody repaired something: no reason to wait any longer
+		}
 		if !c.At.Before(d.lookAsked) {
 			d.lookAsked = time.Time{}
 		}

@@ -1,6 +1,12 @@
 package tenants
 
-import "time"
+import (
+	"crypto/sha256"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
 
 // Answer is what one question to one server came to.
 type Answer string
@@ -20,6 +26,31 @@ type Check struct {
 	CAA        []AskedCAA // from the name upwards, as a CA climbs (RFC 8659, section 3)
 	Wildcard   bool
 	Blind      bool `json:",omitempty"` // our own recursive name servers answered nothing at all
+}
+
+// Answers is a fingerprint of what DNS says of delegation and CAA, the same for two looks that saw the same. It is empty
+// when not everybody could be asked: silence is no answer. Which server said it does not matter, many zones change theirs.
+func (c Check) Answers() string {
+	var said []string
+	for _, a := range c.Delegation {
+		said = append(said, fmt.Sprintf("%s %q", a.Result, a.Got))
+		if a.Result == Silent {
+			return ""
+		}
+	}
+	for _, a := range c.CAA {
+		if a.Failed != "" {
+			return ""
+		}
+		for _, r := range a.Records {
+			said = append(said, r.line(a.Name))
+		}
+	}
+	if c.Blind || len(c.Delegation) == 0 {
+		return ""
+	}
+	slices.Sort(said)
+	return fmt.Sprintf("%x", sha256.Sum256([]byte(strings.Join(slices.Compact(said), "\n"))))
 }
 
 // Asked is one authoritative server's answer for the delegation.

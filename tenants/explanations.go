@@ -148,6 +148,11 @@ var explanations = map[Code]Explanation{
 		Why: "We have used what {ca|the authority} allows until {until|later}.",
 		Who: Nobody, Do: "Nothing for you to do. The order starts by itself, earliest expiry first.", Heals: true,
 	},
+	FailedTooOften: {
+		Short: "Order waits after failures", Happened: "The next order waits, because several failed",
+		Why: "One more failed proof of {name|the name} and {ca|the authority} could refuse it, so we wait until {until|later}.",
+		Who: Nobody, Do: "We order again by ourselves. Until then, compare {record|the record} at all your name servers.", Heals: true,
+	},
 	ReservationOver: {
 		Short: "Reservation ended", Happened: "The reservation of this name ended",
 		Why: "The record {record|_acme-challenge} did not come in time.",

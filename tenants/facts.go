@@ -12,7 +12,7 @@ type Facts struct {
 	PolicySince time.Time
 	Current     *Version // nil before the first
 	Order       *Order   // the open one, or the last one while its TXT values are not cleaned; else nil
-	Failures    int      // orders that failed in a row
+	Failures    int      // orders that failed in a row, since DNS last changed
 	LastFailed  time.Time
 	Releasing   bool        // a person gave the domain up, or its reservation ran out: clean up, then released
 	Leftover    []Challenge // of closed orders, still dirty

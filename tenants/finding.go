@@ -26,6 +26,7 @@ const (
 	CAStuck           Code = "ca.stuck"               // processing without end
 	CAAccount         Code = "ca.account"             // account refused: EAB, terms, deactivated
 	BudgetSpent       Code = "ca.budget"              // our own ledger says wait
+	FailedTooOften    Code = "ca.failures"            // so many proofs failed that another one could make the CA refuse the name
 	ReservationOver   Code = "claim.reservation_over" // the record never came
 )
 

@@ -59,6 +59,20 @@ func (l Limit) SpendKeeping(kept int, tat, now time.Time, n int) (next time.Time
 	return l.Spend(tat, now, n)
 }
 
+// Spare reports whether a bucket has more than one token, and if not, when it will. Of a bucket of one, that one is enough.
+func (l Limit) Spare(tat, now time.Time) (ok bool, at time.Time) {
+	_, ok, at = l.Spend(tat, now, min(2, l.Count))
+	return ok, at
+}
+
+// Book takes n tokens whether they are there or not, for what the CA has counted already.
+func (l Limit) Book(tat, now time.Time, n int) time.Time {
+	if l.Unlimited() {
+		return tat
+	}
+	return later(tat, now).Add(time.Duration(n) * l.Every())
+}
+
 // Refund gives n tokens back, for a call that never reached the CA.
 func (l Limit) Refund(tat time.Time, n int) time.Time {
 	if l.Unlimited() {

@@ -188,3 +188,39 @@ func TestSpendKeepingWithoutALimit(t *testing.T) {
 		t.Error("what has no limit was refused")
 	}
 }
+
+// The last token is never spared, but of a bucket of one.
+func TestSpare(t *testing.T) {
+	for _, l := range limits {
+		tat := time.Time{}
+		for left := l.Count; left >= 0; left-- {
+			ok, at := l.Spare(tat, epoch)
+			if want := left > 1 || l.Count == 1 && left == 1; ok != want {
+				t.Errorf("%v: with %d left: %v", l, left, ok)
+			}
+			if again, _ := l.Spare(tat, at); !again {
+				t.Errorf("%v: with %d left: not even at the promised instant", l, left)
+			}
+			tat, _, _ = l.Spend(tat, epoch, 1)
+		}
+	}
+	if ok, _ := (Limit{}).Spare(epoch, epoch); !ok {
+		t.Error("what has no limit has nothing to spare")
+	}
+}
+
+// What was counted anyway is owed.
+func TestBook(t *testing.T) {
+	for _, l := range limits {
+		tat := l.Book(time.Time{}, epoch, l.Count+2)
+		if got := l.Left(tat, epoch); got != 0 {
+			t.Errorf("%v: %d left", l, got)
+		}
+		if _, _, at := l.Spend(tat, epoch, 1); !at.Equal(epoch.Add(3 * l.Every())) {
+			t.Errorf("%v: two are owed, and the next token comes at %v", l, at)
+		}
+	}
+	if got := (Limit{}).Book(epoch, epoch, 5); !got.Equal(epoch) {
+		t.Error("what has no limit is owed")
+	}
+}

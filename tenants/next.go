@@ -127,10 +127,13 @@ func (f Facts) proof(now time.Time) (Step, bool) {
 	return Step{Act: ActWait, At: look, Why: "We look at the record again."}, false
 }
 
-// plan begins an order, but not before the back-off of those that failed in a row is over.
+// plan begins an order, but not before the back-off of those that failed in a row is over. In longer pauses DNS is looked
+// at meanwhile, because a change there ends them.
 func (f Facts) plan(why Reason, now time.Time) Step {
-	if at := f.LastFailed.Add(Backoff(f.Failures, string(f.Domain.ID))); f.Failures > 0 && at.After(now) {
-		return Step{Act: ActWait, At: at, Why: "The last order failed; the next is tried after a pause."}
+	pause := Backoff(f.Failures, string(f.Domain.ID))
+	if at := f.LastFailed.Add(pause); f.Failures > 0 && at.After(now) {
+		look := f.Domain.Check.At.Add(min(max(pause/10, 2*time.Minute), 10*time.Minute))
+		return Step{Act: ActWait, At: earliest(at, look), Why: "The last order failed; the next is tried after a pause."}
 	}
 	return Step{Act: ActPlan, Reason: why}
 }

@@ -122,6 +122,25 @@ func TestNext(t *testing.T) {
 	}
 }
 
+// A long pause is not slept through: DNS is looked at meanwhile, since a change ends it.
+func TestLooksDuringABackoff(t *testing.T) {
+	for failures, want := range map[int]time.Duration{1: 0, 2: 2 * time.Minute, 3: 10 * time.Minute, 4: 10 * time.Minute, 9: 10 * time.Minute} {
+		f := claim(time.Second)
+		f.Failures, f.LastFailed = failures, noon
+		at := f.Domain.Check.At.Add(want)
+		if want == 0 {
+			at = noon.Add(Backoff(failures, "dom_1"))
+		}
+		if step := Next(f, noon); step.Act != ActWait || !step.At.Equal(at) && step.At.Sub(at) > 10*time.Second {
+			t.Errorf("after %d failures: %s until %v, want until %v", failures, step.Act, step.At, at)
+		}
+		f.Domain.Check.At = noon.Add(-FreshFor)
+		if step := Next(f, noon); step.Act != ActLook {
+			t.Errorf("after %d failures, with an old look: %s", failures, step.Act)
+		}
+	}
+}
+
 func TestStatusAfter(t *testing.T) {
 	const day = 24 * time.Hour
 	opened := func(f Facts) Facts { f.Order = &Order{State: Ordered}; return f }

@@ -136,8 +136,9 @@ create table domains (
   slot_width      {int}  not null default 0,  -- seconds of the slot that renew_at is counted in; 0: in none
   order_state     {text} not null default '', -- of the open order
   reason          {text} not null default '', -- of the open order, or else of the plan
-  failures        {int}  not null default 0,  -- orders that failed in a row
-  failed_at       {int}  not null default 0
+  failures        {int}  not null default 0,  -- orders that failed in a row, since DNS last changed
+  failed_at       {int}  not null default 0,
+  failed_on       {text} not null default ''  -- fingerprint of what DNS said then
 ){strict};
 create unique index domains_name on domains (tenant_id, name) where released_at = 0;
 create index domains_expires on domains (tenant_id, sort_at, id) where released_at = 0;

@@ -1,0 +1,33 @@
+package jobs
+
+import (
+	"testing"
+
+	"perennial/tenants"
+)
+
+// The words of a 429 say which bucket is empty. A name that failed too often must not stop the whole account.
+func TestLimited(t *testing.T) {
+	buckets := []tenants.Charge{
+		{Limit: tenants.OrdersPerAccount, Key: "https://ca.test/acct/1"},
+		{Limit: tenants.CertificatesPerSet, Key: "a.example,www.b.example"},
+		{Limit: tenants.CertificatesPerDomain, Key: "a.example"},
+		{Limit: tenants.CertificatesPerDomain, Key: "b.example"},
+		{Limit: tenants.FailuresPerName, Key: "a.example"},
+		{Limit: tenants.FailuresPerName, Key: "www.b.example"},
+	}
+	for words, want := range map[string]int{
+		"":          0,
+		"who knows": 0,
+		"too many new orders (300) from this account in the last 3h0m0s":                                                 0,
+		"too many certificates (5) already issued for this exact set of identifiers in the last 168h0m0s":                1,
+		`too many certificates (50) already issued for "b.example" in the last 168h0m0s`:                                 3,
+		`too many certificates already issued for: a.example`:                                                            2,
+		`too many failed authorizations (5) for "www.b.example" in the last 1h0m0s, retry after 2026-11-22 12:00:00 UTC`: 5,
+		"too many failed authorizations recently":                                                                        4,
+	} {
+		if got := limited(words, buckets); got != buckets[want] {
+			t.Errorf("%q means %v, want %v", words, got, buckets[want])
+		}
+	}
+}
