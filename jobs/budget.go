@@ -12,24 +12,26 @@ import (
 	"perennial/tenants"
 )
 
-// charges lists the buckets that one new order spends from.
-func (i *issuance) charges() []tenants.Charge {
-	charges := []tenants.Charge{
+// buckets lists all that a new order could spend from, the account's first.
+func (i *issuance) buckets() []tenants.Charge {
+	buckets := []tenants.Charge{
 		{Limit: tenants.OrdersPerAccount, Key: i.account.URL},
 		{Limit: tenants.CertificatesPerSet, Key: nameSet(i.order.Names)},
 	}
 	for _, domain := range registered(i.order.Names) {
-		charges = append(charges, tenants.Charge{Limit: tenants.CertificatesPerDomain, Key: domain})
+		buckets = append(buckets, tenants.Charge{Limit: tenants.CertificatesPerDomain, Key: domain})
 	}
-	return charges
+	for _, name := range i.order.Names {
+		buckets = append(buckets, failure(strings.TrimPrefix(name, "*.")))
+	}
+	return buckets
 }
 
-// failures lists the buckets of failures of the order's names, of which each must have one to spare.
-func (i *issuance) failures() (charges []tenants.Charge) {
-	for _, name := range i.order.Names {
-		charges = append(charges, failure(strings.TrimPrefix(name, "*.")))
-	}
-	return charges
+// charges lists what the order does spend: only what the CA counts. Of failures it must have some to spare.
+func (i *issuance) charges() []tenants.Charge {
+	return slices.DeleteFunc(i.buckets(), func(c tenants.Charge) bool {
+		return !i.facts.Issuer.Counts(c.Limit, i.order, i.facts.Current)
+	})
 }
 
 // failure is the bucket of one identifier, which a wildcard shares with the name itself.
@@ -37,18 +39,11 @@ func failure(name string) tenants.Charge {
 	return tenants.Charge{Limit: tenants.FailuresPerName, Key: name}
 }
 
-// free reports whether the CA counts this order at all: a renewal that names what it replaces may be exempt.
-func (i *issuance) free() bool { return i.order.Replaces != "" && i.facts.Issuer.FreeARI }
-
 // spend takes the order's tokens and saves that it is about to be placed. Without a token of the account the domain
 // waits in the budget's waiting room, emergencies first, then the earliest expiry; without one of a narrower limit it waits for that alone.
 func (i *issuance) spend(ctx context.Context) (*rest, error) {
-	var charges []tenants.Charge
-	if !i.free() {
-		charges = append(i.charges(), i.failures()...)
-	}
 	i.order.Placing = time.Now()
-	saved, spent, err := i.sys.PlaceOrder(ctx, i.order, i.facts.Issuer.ID, charges)
+	saved, spent, err := i.sys.PlaceOrder(ctx, i.order, i.facts.Issuer.ID, i.charges())
 	if err != nil {
 		return nil, err
 	}
@@ -69,21 +64,22 @@ func (i *issuance) spend(ctx context.Context) (*rest, error) {
 	return &rest{at: spent.At, finding: f}, nil
 }
 
-// charge spends for an order that was placed as a free renewal, which the CA then took for an ordinary one. It is too
-// late to wait, but the bucket must know.
+// charge spends for an order that was placed as a replacement, which the CA then took for an ordinary one. It is too
+// late to wait, but the buckets must know.
 func (i *issuance) charge(ctx context.Context, o acme.Order) error {
-	if !i.free() || o.Replaces != "" {
+	if i.order.Replaces == "" || o.Replaces != "" {
 		return nil
 	}
+	paid := i.charges()
 	i.order.Replaces = ""
-	return i.sys.Book(ctx, i.facts.Issuer.ID, i.charges())
+	owed := slices.DeleteFunc(i.charges(), func(c tenants.Charge) bool {
+		return c.Limit == tenants.FailuresPerName || slices.Contains(paid, c)
+	})
+	return i.sys.Book(ctx, i.facts.Issuer.ID, owed)
 }
 
 // refund gives the tokens back: the CA never heard of the order.
 func (i *issuance) refund(ctx context.Context) {
-	if i.free() {
-		return
-	}
 	if err := i.sys.Refund(ctx, i.facts.Issuer.ID, i.charges()); err != nil {
 		i.Log.Error("refund failed", "order", i.order.ID, "error", err)
 	}
@@ -95,7 +91,7 @@ func (i *issuance) correct(ctx context.Context, p *acme.Problem) {
 	if until.IsZero() {
 		until = time.Now().Add(time.Minute)
 	}
-	if err := i.sys.Correct(ctx, i.facts.Issuer.ID, limited(p.Detail, append(i.charges(), i.failures()...)), until); err != nil {
+	if err := i.sys.Correct(ctx, i.facts.Issuer.ID, limited(p.Detail, i.buckets()), until); err != nil {
 		i.Log.Error("correction failed", "order", i.order.ID, "error", err)
 	}
 }

@@ -226,29 +226,28 @@ func (t *tx) saveBuckets(id tenants.IssuerID, charges []tenants.Charge, found []
 	return nil
 }
 
-// Refund gives back what Spend took, when the call never reached the CA.
+// Refund gives back what Spend took of the same charges, when the call never reached the CA.
 func (s *System) Refund(ctx context.Context, id tenants.IssuerID, charges []tenants.Charge) error {
-	return s.db.housekeep(ctx, func(t *tx) error {
-		issuer, err := t.issuer(id)
-		if err != nil {
-			return err
+	taken := slices.DeleteFunc(slices.Clone(charges), isFailure)
+	return s.move(ctx, id, taken, func(l tenants.Limit, tat, _ time.Time) time.Time {
+		if tat.IsZero() {
+			return tat
 		}
-		sorted, found, err := t.lockBuckets(id, charges)
-		if err != nil {
-			return err
-		}
-		for i, c := range sorted {
-			if !found[i].tat.IsZero() {
-				found[i].tat = issuer.Limits[c.Limit].Refund(found[i].tat, 1)
-			}
-		}
-		return t.saveBuckets(id, sorted, found)
+		return l.Refund(tat, 1)
 	})
 }
 
 // Book takes a token from each bucket for what the CA has counted already, whether there is one or not, and whoever waits
 // for it: failures, and orders that turned out not to be free.
 func (s *System) Book(ctx context.Context, id tenants.IssuerID, charges []tenants.Charge) error {
+	return s.move(ctx, id, charges, func(l tenants.Limit, tat, now time.Time) time.Time { return l.Book(tat, now, 1) })
+}
+
+// move gives each bucket another TAT, whoever waits.
+func (s *System) move(ctx context.Context, id tenants.IssuerID, charges []tenants.Charge, to func(l tenants.Limit, tat, now time.Time) time.Time) error {
+	if len(charges) == 0 {
+		return nil
+	}
 	return s.db.housekeep(ctx, func(t *tx) error {
 		issuer, err := t.issuer(id)
 		if err != nil {
@@ -259,7 +258,7 @@ func (s *System) Book(ctx context.Context, id tenants.IssuerID, charges []tenant
 			return err
 		}
 		for i, c := range sorted {
-			found[i].tat = issuer.Limits[c.Limit].Book(found[i].tat, t.now, 1)
+			found[i].tat = to(issuer.Limits[c.Limit], found[i].tat, t.now)
 		}
 		return t.saveBuckets(id, sorted, found)
 	})

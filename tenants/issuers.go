@@ -115,6 +115,22 @@ func NewIssuer(directory string) Issuer {
 	return Issuer{Name: p.Name, Directory: directory, Limits: p.Counted(), FreeARI: p.Replacing.All}
 }
 
+// Counts reports whether the authority counts an order against a limit: not one that names what it replaces, and not
+// one of the exact same names as current, the version that it follows, where the authority says so. current is nil for a
+// first order.
+func (i Issuer) Counts(name LimitName, o Order, current *Version) bool {
+	p := ProfileOf(i.Directory)
+	if o.Replaces != "" && (i.FreeARI || p.Replacing.Exempts(name)) {
+		return false
+	}
+	return current == nil || !sameNames(o.Names, current.Names) || !p.SameSet.Exempts(name)
+}
+
+// sameNames reports whether two lists hold the same names, in whatever order.
+func sameNames(a, b []string) bool {
+	return slices.Equal(slices.Compact(slices.Sorted(slices.Values(a))), slices.Compact(slices.Sorted(slices.Values(b))))
+}
+
 // With is a copy of the limits with one replaced: a granted increase, or one that is known only to the operator.
 func (l Limits) With(name LimitName, limit Limit) Limits {
 	changed := Limits{}

@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"strings"
 	"testing"
 
 	"perennial/tenants"
@@ -28,6 +29,38 @@ func TestLimited(t *testing.T) {
 	} {
 		if got := limited(words, buckets); got != buckets[want] {
 			t.Errorf("%q means %v, want %v", words, got, buckets[want])
+		}
+	}
+}
+
+// Only what the CA counts is spent: nothing for what names its predecessor, the set alone for the same names again.
+func TestCharges(t *testing.T) {
+	const letsEncrypt, unknown = "https://acme-v02.api.letsencrypt.org/directory", "https://ca.test/dir"
+	names := []string{"*.shop.example", "shop.example"}
+	same := &tenants.Version{Names: []string{"shop.example", "*.shop.example"}}
+	fewer := &tenants.Version{Names: names[1:]}
+	tests := []struct {
+		name, directory string
+		current         *tenants.Version
+		replaces        string
+		want            string
+	}{
+		{"first", letsEncrypt, nil, "", "orders names domain failures failures"},
+		{"same set", letsEncrypt, same, "", "names failures failures"},
+		{"other names", letsEncrypt, fewer, "", "orders names domain failures failures"},
+		{"replacing", letsEncrypt, same, "aki.serial", ""},
+		{"same set, unknown authority", unknown, same, "", "orders names domain failures failures"},
+		{"replacing, unknown authority", unknown, same, "aki.serial", "orders names domain failures failures"},
+	}
+	for _, test := range tests {
+		issuer := tenants.NewIssuer(test.directory)
+		i := &issuance{turn: &turn{facts: tenants.Facts{Issuer: issuer, Current: test.current}}, order: tenants.Order{Names: names, Replaces: test.replaces}}
+		var got []string
+		for _, c := range i.charges() {
+			got = append(got, string(c.Limit))
+		}
+		if text := strings.Join(got, " "); text != test.want {
+			t.Errorf("%s: charges %q, want %q", test.name, text, test.want)
 		}
 	}
 }
