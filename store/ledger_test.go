@@ -105,6 +105,53 @@ func TestLedgerIsExact(t *testing.T) {
 	})
 }
 
+// Three processes on one database make 12,000 attempts: exactly the limit is spent, and its last tenth by emergencies alone.
+func TestLedgerIsExactAcrossProcesses(t *testing.T) {
+	const runners = 8 // of each process
+	each, limit := 500, tenants.Limit{Count: 3000, Per: 100000 * time.Hour}
+	if testing.Short() {
+		each, limit.Count = 50, 300
+	}
+	w := storetest.NewPostgres(t)
+	s := tell(t, w)
+	plain, leaked := s.register(w.Acme, "plain.example"), s.register(w.Acme, "leaked.example")
+	s.issue(plain, 30*24*time.Hour)
+	s.order(leaked, tenants.KeyCompromised)
+	i := s.issuer(tenants.Limits{tenants.OrdersPerAccount: limit})
+	var ordinary, urgent atomic.Int64
+	var group sync.WaitGroup
+	for _, sys := range []*store.System{s.sys, w.Open(t).System(), w.Open(t).System()} {
+		for k := range runners {
+			id, spent := plain, &ordinary
+			if k%2 == 0 {
+				id, spent = leaked, &urgent
+			}
+			group.Go(func() {
+				for range each {
+					got, err := sys.Spend(s.ctx, i.ID, id, []tenants.Charge{perAccount})
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					if got.OK {
+						spent.Add(1)
+					}
+				}
+			})
+		}
+	}
+	group.Wait()
+	if n := ordinary.Load() + urgent.Load(); n != int64(limit.Count) {
+		t.Errorf("%d spent of %d", n, limit.Count)
+	}
+	if n, most := ordinary.Load(), int64(limit.Count-limit.Reserve()); n > most || n == 0 {
+		t.Errorf("%d spent without an emergency, at most %d may be", n, most)
+	}
+	if left, _, err := s.sys.BudgetLeft(s.ctx, i.ID, perAccount); left != 0 || err != nil {
+		t.Errorf("%d left: %v", left, err)
+	}
+}
+
 func TestWaitingRoom(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, w *storetest.World) {
 		s := tell(t, w)
