@@ -85,6 +85,27 @@ func (i *issuance) refund(ctx context.Context) {
 	}
 }
 
+// mayWrite takes a token of what our DNS provider lets us write, together with all other processes. It waits for one as
+// long as a worker waits for anything; then it gives the worker's place up. Where nothing is limited it costs nothing.
+func (t *turn) mayWrite(ctx context.Context) (*rest, error) {
+	issuer, patience := t.facts.Issuer, time.Now().Add(t.Patience)
+	if issuer.Limits[tenants.ZoneWrites].Unlimited() {
+		return nil, nil
+	}
+	for {
+		spent, err := t.sys.Spend(ctx, issuer.ID, t.id, []tenants.Charge{{Limit: tenants.ZoneWrites}})
+		if err != nil || spent.OK {
+			return nil, err
+		}
+		if spent.At.After(patience) { // not all at the instant of the next token
+			return &rest{at: spent.At.Add(tenants.Retry(3, string(t.id))), finding: t.facts.Domain.Finding}, nil
+		}
+		if err := sleep(ctx, time.Until(spent.At)); err != nil {
+			return nil, err
+		}
+	}
+}
+
 // correct believes the CA's own count over ours.
 func (i *issuance) correct(ctx context.Context, p *acme.Problem) {
 	until := retryAt(p)

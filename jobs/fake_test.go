@@ -343,6 +343,7 @@ type fakeDNS struct {
 	blind  bool  // the portal's own recursive servers are silent
 	txt    map[string]map[string]bool
 	writes int
+	wrote  func() // nil: nobody counts
 }
 
 func (d *fakeDNS) Look(_ context.Context, del tenants.Delegation, wildcard bool, now time.Time) tenants.Check {
@@ -397,7 +398,9 @@ func (d *fakeDNS) write(call string, effect func()) error {
 		d.txt = map[string]map[string]bool{}
 	}
 	effect()
-	d.writes++
+	if d.writes++; d.wrote != nil {
+		d.wrote()
+	}
 	d.mu.Unlock()
 	return d.after(call)
 }

@@ -72,6 +72,9 @@ func (i *issuance) answer(ctx context.Context, c *tenants.Challenge) (*rest, err
 	if !c.Valid.IsZero() || !c.Answered.IsZero() {
 		return nil, nil
 	}
+	if r, err := i.mayWrite(ctx); err != nil || r != nil {
+		return r, err
+	}
 	if err := i.Zone.Present(ctx, c.Zone, c.Record, c.Value); err != nil {
 		r, err := i.zoneFault(ctx, err)
 		if err != nil {

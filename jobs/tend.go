@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -187,13 +188,9 @@ func (t *turn) savePlan(ctx context.Context) error {
 func (t *turn) clean(ctx context.Context) (*rest, error) {
 	dirty := t.facts.Dirty()
 	for i, c := range dirty {
-		if err := t.Zone.Remove(ctx, c.Zone, c.Record, c.Value); err != nil {
-			if saved := t.sys.SaveCleaned(ctx, dirty[:i]); saved != nil {
-				return nil, saved
-			}
-			return t.zoneFault(ctx, err)
+		if r, err := t.remove(ctx, c); err != nil || r != nil {
+			return r, cmp.Or(t.sys.SaveCleaned(ctx, dirty[:i]), err)
 		}
-		t.written(ctx)
 		dirty[i].Cleaned = time.Now()
 	}
 	if err := t.sys.SaveCleaned(ctx, dirty); err != nil {
@@ -202,6 +199,17 @@ func (t *turn) clean(ctx context.Context) (*rest, error) {
 	if t.facts.Order == nil {
 		t.facts.Leftover, t.stale = nil, false
 	}
+	return nil, nil
+}
+
+func (t *turn) remove(ctx context.Context, c tenants.Challenge) (*rest, error) {
+	if r, err := t.mayWrite(ctx); err != nil || r != nil {
+		return r, err
+	}
+	if err := t.Zone.Remove(ctx, c.Zone, c.Record, c.Value); err != nil {
+		return t.zoneFault(ctx, err)
+	}
+	t.written(ctx)
 	return nil, nil
 }
 

@@ -112,6 +112,7 @@ const (
 	AccountsPerAddress    LimitName = "accounts"    // new accounts per IP address
 
 	DNSRequests LimitName = "dns requests" // requests to the API of a DNS provider
+	ZoneWrites  LimitName = "zone writes"  // of our own TXT values, as far as DNSRequests allows; in Limits, and not on pages
 
 	// RenewalsReplacing names what no limit counts: renewals that say what they replace (RFC 9773, section 5), where the CA
 	// exempts them. It stands in tables beside the limits and never in Limits.

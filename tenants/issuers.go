@@ -146,6 +146,17 @@ type DNSProfile struct {
 	Notes    []Fact
 }
 
+// Writes is how many TXT values can be written or removed there: each takes two requests, one to read what is there and
+// one to change it. It is unlimited when nothing is known.
+func (p DNSProfile) Writes() Limit {
+	i := slices.IndexFunc(p.Rules, func(r Rule) bool { return r.Name == DNSRequests })
+	if i < 0 {
+		return Limit{}
+	}
+	allows := p.Rules[i].Allows
+	return Limit{Count: max(1, allows.Count/2), Per: allows.Per}
+}
+
 // DNSProfileOf is the profile of a DNS provider, without rules when nothing is known of it.
 func DNSProfileOf(provider string) DNSProfile {
 	for _, p := range published.DNS {

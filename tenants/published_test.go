@@ -151,3 +151,13 @@ func TestParsePeriod(t *testing.T) {
 		}
 	}
 }
+
+// A write at Route 53 is a listing and a change, so there are half as many as requests.
+func TestZoneWrites(t *testing.T) {
+	if got := DNSProfileOf("route53").Writes(); got != (Limit{25, 5 * time.Second}) {
+		t.Errorf("Route 53 takes %v", got)
+	}
+	if got := DNSProfileOf("rfc2136").Writes(); !got.Unlimited() {
+		t.Errorf("a name server of our own takes only %v", got)
+	}
+}

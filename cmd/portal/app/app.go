@@ -122,6 +122,9 @@ func issuer(c Config) tenants.Issuer {
 	if c.ACMEName != "" {
 		i.Name = c.ACMEName
 	}
+	if writes := tenants.DNSProfileOf(c.DNSProvider).Writes(); !writes.Unlimited() {
+		i.Limits = i.Limits.With(tenants.ZoneWrites, writes)
+	}
 	if !c.ACMEOrders.Unlimited() {
 		i.Limits = i.Limits.With(tenants.OrdersPerAccount, c.ACMEOrders)
 	}
