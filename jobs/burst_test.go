@@ -26,7 +26,7 @@ func TestRenewalBurst(t *testing.T) {
 			ids[i] = w.register(name)
 			w.must(w.engine.Tend(w.ctx, ids[i]))
 		}
-		w.limits = tenants.Limits{tenants.OrdersPerAccount: limit}
+		w.issuer.Limits = tenants.Limits{tenants.OrdersPerAccount: limit}
 		w.start()
 		refused := 0
 		var tat time.Time

@@ -11,7 +11,6 @@ import (
 	"encoding/base64"
 	"encoding/pem"
 	"fmt"
-	"maps"
 	"math/big"
 	"slices"
 	"strings"
@@ -85,18 +84,22 @@ type fakeCA struct {
 	faults
 	dns      *fakeDNS
 	validity time.Duration
+	backdate time.Duration        // how long before its signing a certificate begins
+	skew     time.Duration        // how far its clock is ahead of ours
 	down     func() bool          // nil: up
 	limit    func() *acme.Problem // nil: no limit; asked at each newOrder
 	ari      func(leaf *x509.Certificate) (start, end time.Time)
 	chain    func([]byte) []byte // tampers with what is handed out
 	stuck    bool                // processing without end
 	refuse   bool                // every challenge is invalid
+	sim      *simCA              // nil: none of its weather, limits and slowness
 
 	mu     sync.Mutex
 	key    *ecdsa.PrivateKey
 	root   *x509.Certificate
 	serial int64
 	orders []*fakeOrder
+	leaves map[string]*x509.Certificate // by serial
 	placed []time.Time
 	gone   []string // deactivated authorizations
 }
@@ -107,6 +110,9 @@ type fakeOrder struct {
 	replaces string
 	status   acme.Status
 	cert     []byte
+	csr      []byte    // while the order is being processed …
+	decided  time.Time // … until then
+	expires  time.Time
 }
 
 func newFakeCA(dns *fakeDNS) *fakeCA {
@@ -126,8 +132,11 @@ func newFakeCA(dns *fakeDNS) *fakeCA {
 	if err != nil {
 		panic(err)
 	}
-	return &fakeCA{dns: dns, validity: 90 * 24 * time.Hour, key: key, root: root, serial: 1}
+	return &fakeCA{dns: dns, validity: 90 * 24 * time.Hour, key: key, root: root, serial: 1,
+		leaves: map[string]*x509.Certificate{}}
 }
+
+func (ca *fakeCA) now() time.Time { return time.Now().Add(ca.skew) }
 
 func (ca *fakeCA) call(name string, effect func() error) error {
 	if ca.down != nil && ca.down() {
@@ -136,13 +145,19 @@ func (ca *fakeCA) call(name string, effect func() error) error {
 	if err := ca.before(name); err != nil {
 		return err
 	}
+	if err := ca.sim.before(name); err != nil {
+		return err
+	}
 	ca.mu.Lock()
 	err := effect()
 	ca.mu.Unlock()
 	if err != nil {
 		return err
 	}
-	return ca.after(name)
+	if err := ca.after(name); err != nil {
+		return err
+	}
+	return ca.sim.after(name)
 }
 
 func (ca *fakeCA) Meta(context.Context) (acme.Meta, error) {
@@ -161,7 +176,10 @@ func (ca *fakeCA) NewOrder(_ context.Context, _ acme.Account, r acme.OrderReques
 				return p
 			}
 		}
-		o := &fakeOrder{id: len(ca.orders) + 1, names: r.Names, replaces: r.Replaces, status: acme.Pending}
+		if p := ca.sim.admit(&r); p != nil {
+			return p
+		}
+		o := &fakeOrder{id: len(ca.orders) + 1, names: r.Names, replaces: r.Replaces, status: acme.Pending, expires: ca.now().Add(7 * 24 * time.Hour)}
 		ca.orders = append(ca.orders, o)
 		ca.placed = append(ca.placed, time.Now())
 		out = o.view()
@@ -216,8 +234,9 @@ func (ca *fakeCA) Answer(_ context.Context, _ acme.Account, url string) error {
 			return &acme.Problem{Code: tenants.CABroken, Status: 400, Detail: "not pending", Reached: true}
 		}
 		o.status = acme.Ready
-		if ca.refuse || !ca.dns.holds(o.value()) {
+		if ca.refuse || !ca.dns.proves(o.names[0], o.value()) {
 			o.status = acme.Invalid
+			ca.sim.failed(o)
 		}
 		return nil
 	})
@@ -238,10 +257,8 @@ func (ca *fakeCA) Finalize(_ context.Context, _ acme.Account, url string, csr []
 			return &acme.Problem{Code: tenants.CABroken, Status: 403, Detail: "order is " + string(o.status), Reached: true}
 		}
 		o.status = acme.Processing
-		if !ca.stuck {
-			o.cert, o.status = ca.sign(csr), acme.Valid
-		}
-		out = o.view()
+		o.csr, o.decided = csr, ca.now().Add(ca.sim.slowness())
+		out = ca.find(url).view()
 		return nil
 	})
 	return out, err
@@ -281,12 +298,17 @@ func (ca *fakeCA) sign(csrDER []byte) []byte {
 	ca.serial++
 	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
 		SerialNumber: big.NewInt(ca.serial), DNSNames: csr.DNSNames,
-		NotBefore: time.Now(), NotAfter: time.Now().Add(ca.validity),
+		NotBefore: ca.now().Add(-ca.backdate), NotAfter: ca.now().Add(ca.validity - ca.backdate),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}, ca.root, csr.PublicKey, ca.key)
 	if err != nil {
 		panic(err)
 	}
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		panic(err)
+	}
+	ca.leaves[leaf.SerialNumber.String()] = leaf
 	out := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 	return append(out, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.root.Raw})...)
 }
@@ -298,25 +320,21 @@ func (ca *fakeCA) leaf(certID string) *x509.Certificate {
 	if err != nil {
 		panic(certID)
 	}
-	for _, o := range ca.orders {
-		if o.cert == nil {
-			continue
-		}
-		block, _ := pem.Decode(o.cert)
-		leaf, err := x509.ParseCertificate(block.Bytes)
-		if err == nil && leaf.SerialNumber.Cmp(new(big.Int).SetBytes(serial)) == 0 {
-			return leaf
-		}
-	}
-	return nil
+	return ca.leaves[new(big.Int).SetBytes(serial).String()]
 }
 
+// find returns the order as it is by now: one whose processing is over has its certificate.
 func (ca *fakeCA) find(url string) *fakeOrder {
 	var id int
 	if _, err := fmt.Sscanf(url, "https://ca.test/o/%d", &id); err != nil {
 		panic(url)
 	}
-	return ca.orders[id-1]
+	o := ca.orders[id-1]
+	if o.status == acme.Processing && !ca.stuck && !ca.now().Before(o.decided) {
+		o.cert, o.status, o.csr = ca.sign(o.csr), acme.Valid, nil
+		ca.sim.signed(o)
+	}
+	return o
 }
 
 func (o *fakeOrder) value() string { return fmt.Sprintf("proof-%d", o.id) }
@@ -324,120 +342,16 @@ func (o *fakeOrder) value() string { return fmt.Sprintf("proof-%d", o.id) }
 func (o *fakeOrder) view() acme.Order {
 	url := fmt.Sprintf("https://ca.test/o/%d", o.id)
 	v := acme.Order{URL: url, Replaces: o.replaces, Status: o.status, Finalize: url + "/finalize", Authorizations: []string{url + "/authz"},
-		Expires: time.Now().Add(7 * 24 * time.Hour)}
+		Expires: o.expires}
 	if o.status == acme.Valid {
 		v.Certificate = url + "/cert"
 	}
 	return v
 }
 
-// fakeDNS is the customer's DNS and our own zone.
-type fakeDNS struct {
-	faults
-	mu     sync.Mutex
-	broken map[string]tenants.Answer // domain base → what the delegation looks like; absent: right
-	got    string                    // what the servers answer in words when the delegation is not right
-	caa    map[string][]tenants.CAA
-	refuse error // every write fails with it
-	slow   bool  // values never become visible
-	blind  bool  // the portal's own recursive servers are silent
-	txt    map[string]map[string]bool
-	writes int
-	wrote  func() // nil: nobody counts
-}
-
-func (d *fakeDNS) Look(_ context.Context, del tenants.Delegation, wildcard bool, now time.Time) tenants.Check {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	c := tenants.Check{At: now, Zone: del.Base, Wildcard: wildcard, Blind: d.blind, CAA: []tenants.AskedCAA{{Name: del.Base, Records: d.caa[del.Base]}}}
-	result, ok := d.broken[del.Base]
-	if !ok {
-		result = tenants.Right
-	}
-	for _, server := range []string{"ns1.test", "ns2.test"} {
-		asked := tenants.Asked{Server: server, Result: result, Got: d.got}
-		if result == tenants.Right {
-			asked.Got = del.Target()
-		}
-		c.Delegation = append(c.Delegation, asked)
-	}
-	return c
-}
-
-func (d *fakeDNS) Visible(_ context.Context, record, value string) (seen, asked int, err error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.txt[record][value] && !d.slow {
-		return 2, 2, nil
-	}
-	return 0, 2, nil
-}
-
-func (d *fakeDNS) Present(_ context.Context, _, record, value string) error {
-	return d.write("present", func() {
-		if d.txt[record] == nil {
-			d.txt[record] = map[string]bool{}
-		}
-		d.txt[record][value] = true
-	})
-}
-
-func (d *fakeDNS) Remove(_ context.Context, _, record, value string) error {
-	return d.write("remove", func() { delete(d.txt[record], value) })
-}
-
-func (d *fakeDNS) write(call string, effect func()) error {
-	if err := d.before(call); err != nil {
-		return err
-	}
-	if d.refuse != nil {
-		return d.refuse
-	}
-	d.mu.Lock()
-	if d.txt == nil {
-		d.txt = map[string]map[string]bool{}
-	}
-	effect()
-	if d.writes++; d.wrote != nil {
-		d.wrote()
-	}
-	d.mu.Unlock()
-	return d.after(call)
-}
-
-func (d *fakeDNS) holds(value string) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, values := range d.txt {
-		if values[value] {
-			return true
-		}
-	}
-	return false
-}
-
-// left lists the TXT values that nobody removed.
-func (d *fakeDNS) left() []string {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	var out []string
-	for record, values := range d.txt {
-		for value := range maps.Keys(values) {
-			out = append(out, strings.Join([]string{record, value}, " "))
-		}
-	}
-	return out
-}
-
-func (d *fakeDNS) set(base string, a tenants.Answer) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.broken == nil {
-		d.broken = map[string]tenants.Answer{}
-	}
-	if a == tenants.Right {
-		delete(d.broken, base)
-		return
-	}
-	d.broken[base] = a
+// arm makes the next use of a call fail as planned.
+func (f *faults) arm(plan map[string]mode) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.plan, f.count = plan, nil
 }

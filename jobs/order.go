@@ -8,6 +8,10 @@ import (
 	"perennial/tenants"
 )
 
+// farthestStart is how far in the future a certificate may begin to be waited for: further than any clock is wrong by
+// chance.
+const farthestStart = 24 * time.Hour
+
 // issuance is one order in the hands of a worker: it takes as many steps in a row as need no waiting.
 type issuance struct {
 	*turn
@@ -193,9 +197,19 @@ func (i *issuance) collect(ctx context.Context) (*rest, error) {
 	}
 	version, err := acme.CheckChain(chain, key, i.order.Names, time.Now())
 	if err != nil {
-		return i.fail(ctx, i.finding(tenants.CABroken, err.Error()))
+		return i.unusable(ctx, err)
 	}
 	return nil, i.issue(ctx, version)
+}
+
+// unusable: the chain is not what was asked for. One that is only not valid yet, as it seems while our clock is behind,
+// is kept and looked at again when it is: another order would bring another such one, and spend budget.
+func (i *issuance) unusable(ctx context.Context, err error) (*rest, error) {
+	f := i.finding(tenants.CABroken, err.Error())
+	if p := asProblem(err); p != nil && p.RetryAfter > 0 && p.RetryAfter <= farthestStart {
+		return i.again(ctx, f, retryAt(p))
+	}
+	return i.fail(ctx, f)
 }
 
 func (i *issuance) awaitResult(ctx context.Context) (*rest, error) {

@@ -117,6 +117,24 @@ func TestHostileCA(t *testing.T) {
 	}
 }
 
+// A portal whose clock is hours behind takes a certificate for not valid yet. It keeps it until then, where it once threw
+// it away and ordered another, and another.
+func TestClockBehind(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.ca.skew, w.ca.backdate = 3*time.Hour, time.Hour
+		begun := time.Now()
+		id := w.register("shop.acme.example")
+		if v := w.status(id, tenants.Failing); v.Domain.Finding.Code != tenants.CABroken {
+			t.Fatalf("finding %+v", v.Domain.Finding)
+		}
+		w.status(id, tenants.Active)
+		if took := time.Since(begun); took > 2*time.Hour+time.Minute {
+			t.Errorf("valid after %v, taken after %v", 2*time.Hour, took)
+		}
+		w.settled(id, 1)
+	})
+}
+
 // resign signs the leaf of a chain again, changed, by a key of its own.
 func resign(chain []byte, change func(*x509.Certificate)) []byte {
 	block, _ := pem.Decode(chain)

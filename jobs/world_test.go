@@ -18,39 +18,49 @@ import (
 
 // world is a portal without a queue: the real store and engine, a CA and a DNS in memory, and virtual time.
 type world struct {
-	t      *testing.T
-	ctx    context.Context
-	db     *store.DB
-	engine *jobs.Engine
-	ca     *fakeCA
-	dns    *fakeDNS
-	scope  *store.Scope
-	other  *store.Scope
-	limits tenants.Limits
-	kills  int
+	t          *testing.T
+	ctx        context.Context
+	db         *store.DB
+	engine     *jobs.Engine
+	ca         *fakeCA
+	dns        *fakeDNS
+	scope      *store.Scope
+	other      *store.Scope
+	issuer     tenants.Issuer
+	stuckAfter time.Duration
+	kills      int
 }
 
 // inWorld runs a test under virtual time: two years pass in seconds.
 func inWorld(t *testing.T, test func(*world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithCancel(context.Background())
-		defer cancel()
-		dir := t.TempDir()
-		db, err := store.Open(ctx, store.Config{
-			DSN: "sqlite:" + filepath.Join(dir, "test.db"), Key: seal.File(filepath.Join(dir, "key")),
-			Zone: "dcv.test", Directory: "https://ca.test/dir", Rules: tenants.NameRules{AllowSpecialUse: true}, Log: slog.New(slog.DiscardHandler),
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer db.Close()
 		dns := &fakeDNS{}
-		w := &world{t: t, ctx: ctx, db: db, dns: dns, ca: newFakeCA(dns)}
+		w := &world{dns: dns, ca: newFakeCA(dns), stuckAfter: 10 * time.Minute, issuer: tenants.Issuer{Name: "Test CA", Directory: "https://ca.test/dir"}}
+		defer w.open(t, t.TempDir())()
 		w.scope, w.other = w.tenant("acme"), w.tenant("northwind")
 		w.start()
 		test(w)
 	})
+}
+
+// open opens the database in dir. The caller closes it before the virtual time ends.
+func (w *world) open(t *testing.T, dir string) (closeDB func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	db, err := store.Open(ctx, store.Config{
+		DSN: "sqlite:" + filepath.Join(dir, "test.db"), Key: seal.File(filepath.Join(dir, "key")),
+		Zone: "dcv.test", Directory: w.issuer.Directory, Rules: tenants.NameRules{AllowSpecialUse: true}, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		cancel()
+		t.Fatal(err)
+	}
+	w.t, w.ctx, w.db = t, ctx, db
+	return func() {
+		cancel()
+		w.must(db.Close())
+	}
 }
 
 func (w *world) tenant(slug string) *store.Scope {
@@ -63,8 +73,8 @@ func (w *world) tenant(slug string) *store.Scope {
 func (w *world) start() {
 	w.t.Helper()
 	w.engine = jobs.New(jobs.Config{
-		DB: w.db, Log: slog.New(slog.DiscardHandler), CA: w.ca, Eyes: w.dns, Zone: w.dns, FirstPoll: 10 * time.Millisecond, StuckAfter: 10 * time.Minute,
-		Issuer: tenants.Issuer{Name: "Test CA", Directory: "https://ca.test/dir", Limits: w.limits},
+		DB: w.db, Log: slog.New(slog.DiscardHandler), CA: w.ca, Eyes: w.dns, Zone: w.dns, FirstPoll: 10 * time.Millisecond, StuckAfter: w.stuckAfter,
+		Issuer: w.issuer,
 	})
 	w.must(w.db.System().ClearLeases(w.ctx))
 	w.must(w.engine.Prepare(w.ctx))
@@ -92,14 +102,18 @@ func (w *world) view(id tenants.DomainID) store.DomainView {
 }
 
 // turn does everything that is due now.
-func (w *world) turn() {
+func (w *world) turn() { w.t.Helper(); w.some(500) }
+
+// some does what is due now, the first few of it, and says how many they were.
+func (w *world) some(most int) int {
 	w.t.Helper()
 	w.must(w.engine.Admit(w.ctx))
-	due, err := w.db.System().Claim(w.ctx, 500)
+	due, err := w.db.System().Claim(w.ctx, most)
 	w.must(err)
 	for _, id := range due {
 		w.tend(id)
 	}
+	return len(due)
 }
 
 // tend survives a killed process: the next one starts on what was saved.

@@ -134,7 +134,9 @@ func checkTimes(chain []*x509.Certificate, now time.Time) error {
 		case !cert.NotBefore.Before(cert.NotAfter):
 			return brokenChain("Certificate %d of the chain ends (%s) before it begins (%s).", i+1, to, from)
 		case cert.NotBefore.After(now.Add(clockSkew)):
-			return brokenChain("Certificate %d of the chain is not valid before %s.", i+1, from)
+			p := brokenf("Certificate %d of the chain is not valid before %s, while our clock says %s.", i+1, from, now.UTC().Format(time.RFC3339))
+			p.RetryAfter = min(cert.NotBefore.Sub(now.Add(clockSkew)), maxRetryAfter)
+			return p.reached(true)
 		case !cert.NotAfter.After(now):
 			return brokenChain("Certificate %d of the chain has been expired since %s.", i+1, to)
 		}
