@@ -1,17 +1,19 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test setup check unit e2e bench generate build image
+.PHONY: help run test setup check unit sim sim-full e2e bench generate build image
 .NOTPARALLEL:
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 TOOL    := go tool -modfile=tools.mod
 LDFLAGS := -s -w -X perennial/cmd/portal/app.Build=$(VERSION)
+# What the chances in the simulations follow from.
+SEED    ?= 1
 # The race detector needs a C compiler. Without one the tests still run, except in CI.
 RACE     = $(if $(filter true,$(CI))$(shell command -v $$(go env CC)),-race)
 # The packages without test/, whose tests drive whole programs.
 UNITS    = $(shell go list ./... | grep -v '^perennial/test/')
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: ## start the whole world on this machine: portal, CA, DNS, OpenID Provider
 	go run ./cmd/devportal
@@ -30,6 +32,12 @@ check: ## format, fresh generated code, go vet, staticcheck
 unit: ## tests of all packages under the race detector, the long stories once more in full without it
 	go run ./test/gotest $(RACE) -short -timeout 30m $(UNITS)
 	go run ./test/gotest -timeout 15m -run 'TestRenewalBurst|TestTwoYears' ./jobs
+
+sim: ## years of the portal in a minute, every promise counted; SEED=n for other chances
+	go test -count=1 -timeout 10m -v -run '^TestSim$$' ./jobs -sim.seed=$(SEED)
+
+sim-full: ## the same in full size: hours
+	go test -count=1 -timeout 24h -v -run '^TestSim$$' ./jobs -sim.seed=$(SEED) -sim.full
 
 e2e: ## browser tests and tests of the real binary
 	go run ./test/gotest -timeout 15m ./test/...
