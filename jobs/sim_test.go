@@ -34,12 +34,12 @@ type size struct {
 }
 
 var scenarios = []scenario{
-	{"years", size{2, 15, letsEncrypt(1)}, size{4, 90, letsEncrypt(1)}, size{200, 730, letsEncrypt(1)}, one(years)},
-	{"onboarding", size{40, 1, letsEncrypt(60)}, size{250, 1, letsEncrypt(15)}, size{10000, 1, letsEncrypt(1)}, one(onboarding)},
-	{"outage", size{2, 15, letsEncrypt(1)}, size{2, 45, letsEncrypt(1)}, size{200, 45, letsEncrypt(1)}, one(outage)},
-	{"revocation", size{15, 1, letsEncrypt(10)}, size{100, 1, letsEncrypt(10)}, size{5000, 1, letsEncrypt(1)}, one(revocation)},
-	{"restarts", size{3, 7, letsEncrypt(1)}, size{10, 12, letsEncrypt(1)}, size{300, 60, letsEncrypt(1)}, one(restarts)},
-	{"clock", size{3, 12, letsEncrypt(1)}, size{10, 24, letsEncrypt(1)}, size{300, 60, letsEncrypt(1)}, clock},
+	{"years", size{1, 6, letsEncrypt(1)}, size{4, 90, letsEncrypt(1)}, size{200, 730, letsEncrypt(1)}, one(years)},
+	{"onboarding", size{25, 1, letsEncrypt(60)}, size{250, 1, letsEncrypt(15)}, size{10000, 1, letsEncrypt(1)}, one(onboarding)},
+	{"outage", size{1, 12, letsEncrypt(1)}, size{2, 45, letsEncrypt(1)}, size{200, 45, letsEncrypt(1)}, one(outage)},
+	{"revocation", size{8, 1, letsEncrypt(10)}, size{100, 1, letsEncrypt(10)}, size{5000, 1, letsEncrypt(1)}, one(revocation)},
+	{"restarts", size{2, 3, letsEncrypt(1)}, size{10, 12, letsEncrypt(1)}, size{300, 60, letsEncrypt(1)}, one(restarts)},
+	{"clock", size{2, 6, letsEncrypt(1)}, size{10, 24, letsEncrypt(1)}, size{300, 60, letsEncrypt(1)}, clock},
 }
 
 // letsEncrypt is Let's Encrypt's limits, with a part of the orders.
@@ -99,7 +99,7 @@ func (s *sim) stint(t *testing.T, skew time.Duration, play func()) {
 		defer s.open(t, s.dir)()
 		s.start()
 		if s.asked == 0 {
-			s.people(min(50, s.domains/2))
+			s.people(min(50, 1+s.domains/2))
 			s.begun = s.now()
 		}
 		play()
@@ -126,13 +126,14 @@ func years(s *sim) {
 	s.askAll(s.domains, day)
 	end := s.begun.Add(time.Duration(s.days) * day)
 	third := end.Sub(s.begun) / 3
-	s.at(s.begun.Add(third), func() { s.ca.validity = 45 * day })
-	s.at(s.begun.Add(2*third), func() { s.ca.validity = 6 * day })
+	s.ca.validity = min(90*day, third) // so that small sizes see renewals of each kind, too
+	s.at(s.begun.Add(third), func() { s.ca.validity /= 2 })
+	s.at(s.begun.Add(2*third), func() { s.ca.validity = min(6*day, s.ca.validity) })
 	for from := s.begun.Add(s.upTo(10 * day)); from.Before(end); from = from.Add(s.upTo(20 * day)) {
 		s.badHours(from)
 	}
-	most := min(9*day, end.Sub(s.begun)/15)
-	for range max(1, s.domains/50) {
+	most := min(9*day, end.Sub(s.begun)/20)
+	for range (s.domains + 46) / 50 { // 2 %, one of a few, and nobody where only one is there
 		from := s.begun.Add(day + s.upTo(end.Sub(s.begun)-day))
 		s.away(names(s.domains)[s.random.IntN(s.domains)], from, from.Add(s.upTo(most)))
 	}
@@ -142,7 +143,7 @@ func years(s *sim) {
 
 // badHours: the CA is silent, or busy, or our zone takes no writes.
 func (s *sim) badHours(from time.Time) {
-	hours := span{from, from.Add(s.upTo(8 * time.Hour))}
+	hours := span{from, from.Add(s.upTo(min(8*time.Hour, time.Duration(s.days)*day/90)))}
 	switch s.random.IntN(3) {
 	case 0:
 		s.ca.sim.outages = append(s.ca.sim.outages, hours)
