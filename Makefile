@@ -36,7 +36,7 @@ unit: ## tests of all packages under the race detector, the long stories once mo
 sim: ## years of the portal in a minute, every promise counted; SEED=n for other chances
 	go test -count=1 -timeout 10m -v -run '^TestSim$$' ./jobs -sim.seed=$(SEED)
 
-sim-full: ## the same in full size: hours
+sim-full: ## the same in full size, which takes an hour or more
 	go test -count=1 -timeout 24h -v -run '^TestSim$$' ./jobs -sim.seed=$(SEED) -sim.full
 
 e2e: ## browser tests and tests of the real binary
