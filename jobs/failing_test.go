@@ -12,7 +12,7 @@ import (
 func TestFifthFailureIsNotBurnt(t *testing.T) {
 	inWorld(t, func(w *world) {
 		const base = "shop.acme.example"
-		w.limits = tenants.Limits{tenants.FailuresPerName: {Count: 5, Per: time.Hour}}
+		w.issuer.Limits = tenants.Limits{tenants.FailuresPerName: {Count: 5, Per: time.Hour}}
 		w.start()
 		w.ca.refuse = true
 		id, begun := w.register(base), time.Now()

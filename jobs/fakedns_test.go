@@ -22,6 +22,7 @@ type fakeDNS struct {
 	blind  bool  // the portal's own recursive servers are silent
 	txt    map[string]published
 	writes int
+	wrote  func()               // nil: nobody counts
 	rate   *tank                // what our zone's provider allows; nil: everything
 	spread func() time.Duration // how long a value takes to be everywhere; nil: no time
 }
@@ -98,7 +99,9 @@ func (d *fakeDNS) write(call string, effect func()) error {
 		d.txt = map[string]published{}
 	}
 	effect()
-	d.writes++
+	if d.writes++; d.wrote != nil {
+		d.wrote()
+	}
 	d.mu.Unlock()
 	return d.after(call)
 }

@@ -12,7 +12,7 @@ import (
 func TestZoneWritesAreLimited(t *testing.T) {
 	for _, limit := range []tenants.Limit{{Count: 2, Per: 20 * time.Second}, {Count: 1, Per: time.Second}} {
 		inWorld(t, func(w *world) {
-			w.limits = tenants.Limits{tenants.ZoneWrites: limit}
+			w.issuer.Limits = tenants.Limits{tenants.ZoneWrites: limit}
 			w.start()
 			var writes []time.Time
 			w.dns.wrote = func() { writes = append(writes, time.Now()) }
