@@ -75,14 +75,17 @@ func (i *issuance) charge(ctx context.Context, o acme.Order) error {
 	owed := slices.DeleteFunc(i.charges(), func(c tenants.Charge) bool {
 		return c.Limit == tenants.FailuresPerName || slices.Contains(paid, c)
 	})
+	i.order.Cost = append(i.order.Cost, owed...)
 	return i.sys.Book(ctx, i.facts.Issuer.ID, owed)
 }
 
 // refund gives the tokens back: the CA never heard of the order.
 func (i *issuance) refund(ctx context.Context) {
-	if err := i.sys.Refund(ctx, i.facts.Issuer.ID, i.charges()); err != nil {
+	if err := i.sys.Refund(ctx, i.facts.Issuer.ID, i.order.Cost); err != nil {
 		i.Log.Error("refund failed", "order", i.order.ID, "error", err)
+		return
 	}
+	i.order.Cost = nil
 }
 
 // mayWrite takes a token of what our DNS provider lets us write, together with all other processes. It waits for one as

@@ -12,12 +12,12 @@ import (
 )
 
 const orderColumns = `o.id, o.tenant_id, o.domain_id, o.certificate_id, o.state, o.revision, o.names, o.profile, o.reason,
-o.replaces, o.placing_at, o.url, o.finalize_url, o.result_url, o.expires_at, o.finding, o.attempts, o.reached,
+o.replaces, o.placing_at, o.url, o.finalize_url, o.result_url, o.expires_at, o.finding, o.attempts, o.cost, o.reached,
 o.created_at, o.ended_at`
 
 func scanOrder(o *tenants.Order) []any {
 	return []any{&o.ID, &o.Tenant, &o.Domain, &o.Certificate, &o.State, &o.Revision, doc(&o.Names), &o.Profile, &o.Reason,
-		&o.Replaces, at(&o.Placing), &o.URL, &o.FinalizeURL, &o.ResultURL, at(&o.Expires), doc(&o.Finding), &o.Attempts,
+		&o.Replaces, at(&o.Placing), &o.URL, &o.FinalizeURL, &o.ResultURL, at(&o.Expires), doc(&o.Finding), &o.Attempts, doc(&o.Cost),
 		doc(&o.Reached), at(&o.Created), at(&o.Ended)}
 }
 
@@ -181,8 +181,15 @@ func (t *tx) stepOrder(d *domainRow, was, o tenants.Order) (tenants.Order, error
 
 const saveOrderSQL = `
 update orders set state = $3, revision = $4, placing_at = $5, url = $6, finalize_url = $7, result_url = $8, expires_at = $9,
-	finding = $10, attempts = $11, reached = $12, ended_at = $13
+	finding = $10, attempts = $11, reached = $12, ended_at = $13, cost = $14
 where tenant_id = $1 and id = $2`
+
+func encCost(c []tenants.Charge) string {
+	if len(c) == 0 {
+		return ""
+	}
+	return clean(enc(c))
+}
 
 // saveOrder writes the row, its challenges and the domain's copy of the state. It returns the order as it now is.
 func (t *tx) saveOrder(d *domainRow, o tenants.Order, was tenants.OrderState) (tenants.Order, error) {
@@ -195,7 +202,7 @@ func (t *tx) saveOrder(d *domainRow, o tenants.Order, was tenants.OrderState) (t
 	}
 	if _, err := t.exec(saveOrderSQL, d.Tenant, o.ID, o.State, o.Revision, us(o.Placing), clean(o.URL),
 		clean(o.FinalizeURL), clean(o.ResultURL), us(o.Expires), encFinding(o.Finding), o.Attempts, enc(o.Reached),
-		us(o.Ended)); err != nil {
+		us(o.Ended), encCost(o.Cost)); err != nil {
 		return o, err
 	}
 	o.Challenges = slices.Clone(o.Challenges)

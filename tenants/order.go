@@ -51,8 +51,9 @@ type Order struct {
 	ResultURL   string    // of the certificate
 	Expires     time.Time // after this the CA forgets the order
 	Challenges  []Challenge
-	Finding     Finding // of the last attempt
-	Attempts    int     // failures in a row of the present step
+	Finding     Finding  // of the last attempt
+	Attempts    int      // failures in a row of the present step
+	Cost        []Charge // what it spent of the CA's limits; none for what the CA does not count
 	Reached     map[OrderState]time.Time
 	Created     time.Time
 	Ended       time.Time

@@ -204,6 +204,7 @@ create table orders (
   expires_at     {int}   not null default 0,
   finding        {text}  not null default '',
   attempts       {int}   not null default 0,
+  cost           {text}  not null default '',
   reached        {text}  not null default '',
   created_at     {int}   not null,
   ended_at       {int}   not null default 0
