@@ -116,6 +116,19 @@ func (h Hours) frozen() (all []Span) {
 	return all
 }
 
+// FreezeSpans lists the freezes as they pass in time: sorted, apart from each other, in UTC.
+func (h Hours) FreezeSpans() (all []Span) {
+	for _, wall := range h.frozen() {
+		all = joined(all, Span{h.instant(wall.Start), h.instant(wall.End)})
+	}
+	return all
+}
+
+// instant is when the clock on the wall shows the beginning of a day.
+func (h Hours) instant(day time.Time) time.Time {
+	return time.Date(day.Year(), day.Month(), day.Day(), 0, 0, 0, 0, h.zone()).UTC()
+}
+
 func (f Freeze) span() (Span, bool) {
 	first, wrong1 := time.Parse(time.DateOnly, f.First)
 	last, wrong2 := time.Parse(time.DateOnly, f.Last)

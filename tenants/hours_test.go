@@ -224,6 +224,30 @@ func TestParseHoursTellsAllFaultsAtOnce(t *testing.T) {
 	}
 }
 
+func TestHoursForm(t *testing.T) {
+	for _, form := range []HoursForm{
+		{Days: []string{"Mo", "Tu", "We", "Th", "Fr", "Sa", "Su"}, From: "00:00", To: "24:00", Zone: "UTC"},
+		{Days: []string{"Tu", "Sa"}, From: "22:00", To: "04:30", Zone: "Europe/Berlin", PerDay: "18", Freezes: []Freeze{{"2026-12-19", "2027-01-03", "Christmas"}}},
+	} {
+		if h := mustHours(t, form); !reflect.DeepEqual(h.Form(), form) {
+			t.Errorf("form of %s is %+v, want %+v", h, h.Form(), form)
+		}
+	}
+}
+
+func TestFreezeSpans(t *testing.T) {
+	h := mustHours(t, HoursForm{Days: []string{"Mo"}, Zone: "Europe/Berlin",
+		Freezes: []Freeze{{First: "2027-03-27", Last: "2027-03-28"}, {First: "2026-12-19", Last: "2026-12-24"}, {First: "2026-12-25", Last: "2026-12-25"}}})
+	var got []string
+	for _, s := range h.FreezeSpans() {
+		got = append(got, s.Start.Format(time.RFC3339)+" "+s.End.Format(time.RFC3339))
+	}
+	want := []string{"2026-12-18T23:00:00Z 2026-12-25T23:00:00Z", "2027-03-26T23:00:00Z 2027-03-28T22:00:00Z"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func FuzzHours(f *testing.F) {
 	f.Add("Mo,Tu", "06:00", "12:00", "Europe/Berlin", "2026-12-19", "2027-01-03", "why", "18", int64(1_790_000_000), uint32(5_000_000))
 	f.Add("Su", "22:00", "4:00", "", "", "", "", "", int64(0), uint32(86400))

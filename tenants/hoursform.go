@@ -17,6 +17,26 @@ type HoursForm struct {
 	PerDay   string   // a number from 1; empty: no limit
 }
 
+// Form is the form that ParseHours reads as h.
+func (h Hours) Form() HoursForm {
+	form := HoursForm{From: hhmm(h.From), To: hhmm(h.To), Zone: h.Zone, Freezes: slices.Clone(h.Freezes)}
+	for _, d := range weekdays {
+		if len(h.Days) == 0 || slices.Contains(h.Days, d.day) {
+			form.Days = append(form.Days, d.word)
+		}
+	}
+	if h.From == h.To {
+		form.To = "24:00"
+	}
+	if h.Zone == "" {
+		form.Zone = "UTC"
+	}
+	if h.PerDay > 0 {
+		form.PerDay = strconv.Itoa(h.PerDay)
+	}
+	return form
+}
+
 // What ParseHours takes.
 const (
 	maxFreeze  = 90 // days in a row, so that a plan always finds an open day before a certificate of 90 days ends
