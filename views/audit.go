@@ -46,7 +46,7 @@ func (p AuditPage) filtered() bool { return p.Filter != (AuditFilter{}) }
 type choice struct{ Value, Word string }
 
 var whats = []choice{
-	{"", "Everything"}, {"domain", "Domains"}, {"certificate", "Certificates"}, {"order", "Orders"}, {"renewal", "Renewal plans"},
+	{"", "Everything"}, {"domain", "Domains"}, {"certificate", "Certificates"}, {"order", "Orders"}, {"renewal", "Renewal plans"}, {"tenant.hours", "Renewal hours"},
 	{"key", "Private keys"}, {"session", "Sign-in"}, {"tenant", "Tenants"}, {"access", "Refused access"}, {"audit", "Exports"}, {"issuer", "Authority accounts"},
 }
 
