@@ -1,13 +1,15 @@
 package handlers
 
 import (
+	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"perennial/views"
 )
 
-// A note says on the next page what was just done. The cookie carries only a word of this table, never text, so
+// A note says on the next page what was just done. The cookie carries only a word of this table, and perhaps a number, never text, so
 // nobody can put words on our pages.
 var notes = map[string]struct {
 	text string
@@ -19,6 +21,7 @@ var notes = map[string]struct {
 	"released":    {"The domain is given up. Its record can go from DNS.", false},
 	"tenant":      {"The tenant is saved. People get their roles at their next page.", false},
 	"tenantadded": {"The tenant is added. Its people can sign in now.", false},
+	"hours":       {"The renewal hours are used now.", false},
 	"signedout":   {"", false}, // the sign-in page has its own words
 	"expired":     {"You were signed out meanwhile, so nothing was done. Sign in and send it again.", true},
 }
@@ -38,8 +41,28 @@ func (s *Site) takeNote(v *visit) (text string, bad bool) {
 		return "", false
 	}
 	v.SetCookie(s.cookie(noteCookie, "", -1))
-	n := notes[c.Value]
+	word, moved, counted := strings.Cut(c.Value, ".")
+	n := notes[word]
+	if counted {
+		n.text += movedWords(moved)
+	}
 	return n.text, n.bad
+}
+
+// hoursNote is the word for hours that are used now, with how many renewals they moved.
+func hoursNote(moved int) string { return "hours." + strconv.Itoa(moved) }
+
+func movedWords(count string) string {
+	switch n, err := strconv.Atoi(count); {
+	case err != nil || n < 0:
+		return ""
+	case n == 0:
+		return " No renewal moved."
+	case n == 1:
+		return " 1 renewal moved."
+	default:
+		return fmt.Sprintf(" %d renewals moved.", n)
+	}
 }
 
 // cookie is for what is no secret: a note, a theme.

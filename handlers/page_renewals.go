@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"net/http"
 	"time"
 
 	"perennial/store"
@@ -8,13 +9,12 @@ import (
 	"perennial/views"
 )
 
-// renewals is the schedule of the next 30 or 90 days and what the authority's limits leave.
-func (s *Site) renewals(v *visit) error {
-	days := 30
-	if v.QueryParam("days") == "90" {
-		days = 90
-	}
-	r, err := s.scope(v).Renewals(v.ctx(), days)
+// renewals is the schedule of the next 30 or 90 days, what the authority's limits leave, and the renewal hours.
+func (s *Site) renewals(v *visit) error { return s.renderRenewals(v, http.StatusOK, nil) }
+
+// renderRenewals shows the hours in use in the form, or the form as it was typed.
+func (s *Site) renderRenewals(v *visit, status int, typed *views.Spread) error {
+	r, err := s.scope(v).Renewals(v.ctx(), period(v))
 	if err != nil {
 		return err
 	}
@@ -22,11 +22,26 @@ func (s *Site) renewals(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return s.render(v, views.Renewals(views.RenewalsPage{
-		Page: s.page(v), Days: days, Load: rows(r.Days, dayLoad), Total: r.Total, Next: rows(r.Next,
-			planned), Budget: rows(r.Budget, budget),
+	hours, err := s.scope(v).Hours(v.ctx())
+	if err != nil {
+		return err
+	}
+	if typed == nil {
+		typed = &views.Spread{HoursForm: hours.Form()}
+	}
+	return s.renderStatus(v, status, views.Renewals(views.RenewalsPage{
+		Page: s.page(v), Days: period(v), Load: rows(r.Days, dayLoad), Total: r.Total, Next: rows(r.Next,
+			planned), Budget: rows(r.Budget, budget), Hours: hours, Spread: *typed,
 		IssuerName: s.issuerOf(r.Budget), Outages: s.outages(v.ctx(), counts.ByStatus[tenants.Renewing], firstLine(r.Next)),
 	}))
+}
+
+// period is how many days the schedule shows.
+func period(v *visit) int {
+	if v.FormValue("days") == "90" {
+		return 90
+	}
+	return 30
 }
 
 // firstLine is the first safety line of the next renewals.

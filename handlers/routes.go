@@ -74,6 +74,8 @@ var routes = []route{
 	{"GET", "/t/:slug/domains/:id/versions/:version/key", member, tenants.DownloadKey, (*Site).confirmKey, page},
 	{"POST", "/t/:slug/domains/:id/versions/:version/key", member, tenants.DownloadKey, (*Site).key, page},
 	{"GET", "/t/:slug/renewals", member, tenants.ReadDomains, (*Site).renewals, page},
+	{"GET", "/t/:slug/renewals/hours", member, tenants.ChangeHours, (*Site).hoursEffect, page},
+	{"POST", "/t/:slug/renewals/hours", member, tenants.ChangeHours, (*Site).useHours, page},
 	{"GET", "/t/:slug/audit", member, tenants.ReadAudit, (*Site).audit, page},
 	{"GET", "/t/:slug/audit.csv", member, tenants.ReadAudit, (*Site).auditCSV, stream},
 	{"GET", "/t/:slug/audit.jsonl", member, tenants.ReadAudit, (*Site).auditJSON, stream},

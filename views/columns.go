@@ -15,10 +15,18 @@ type columns struct {
 	Base    int      // y of the base line
 	Grid    []string // y of the guide lines
 	Columns []column
+	Bands   []band
+	Limit   limit
 	NowX    string // x of the line at now; empty for none
 	Heading string
 	Links   bool // columns are links
 }
+
+// band is a piece of time in which columns are not expected.
+type band struct{ X, W, Middle, Word string }
+
+// limit is a line that columns should not pass. Without Y there is none.
+type limit struct{ Y, WordsY, Words string }
 
 // column is one slot.
 type column struct {

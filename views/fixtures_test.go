@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"math/big"
 	"strings"
@@ -313,6 +314,38 @@ func renewalsPage(days int) RenewalsPage {
 		p.Next = append(p.Next, PlannedRenewal{ID: domID(i), Name: fmt.Sprintf("name%d.acme.example", i), Issuer: "Let’s Encrypt", Start: at.Add(-20 * hour), End: at.Add(28 * hour), At: at, NoLater: at.Add(20 * day2), Status: tenants.Active, Free: i%3 != 0})
 	}
 	p.Budget = budgetLines()
+	return p
+}
+
+// spreadPage is the schedule of a tenant with renewal hours, as one of its people sees it.
+func spreadPage(role tenants.Role) RenewalsPage {
+	p := renewalsPage(30)
+	p.Page = acmePage(role)
+	p.Hours, _ = tenants.ParseHours(tenants.HoursForm{Days: []string{"Mo", "Tu", "We", "Th"}, From: "06:00", To: "12:00", PerDay: "18",
+		Freezes: []tenants.Freeze{{First: "2026-12-19", Last: "2027-01-03"}}})
+	p.Spread = Spread{HoursForm: p.Hours.Form()}
+	for i, d := range p.Load {
+		if len(p.Hours.Open(d.Day.Truncate(day2), d.Day.Truncate(day2).Add(day2))) == 0 {
+			p.Load[i] = DayLoad{Day: d.Day}
+		}
+	}
+	return p
+}
+
+func spreadEffect() RenewalsPage {
+	p := spreadPage(tenants.Admin)
+	p.Spread.Effect = "Busiest day falls from 22 to 18. 8 renewals move to Thu 10 Dec, none past its safety line."
+	p.Spread.Shown = p.Hours.String()
+	return p
+}
+
+func wrongSpread() RenewalsPage {
+	p := spreadPage(tenants.Admin)
+	p.Spread.HoursForm = tenants.HoursForm{PerDay: "0", From: "6 o'clock", To: "12:00", Zone: "Mars/Olympus",
+		Freezes: []tenants.Freeze{{First: "2026-12-19", Last: "2027-01-03", Why: "Christmas"}, {First: "2027-02-19", Last: "2027-02-03"}}}
+	_, err := tenants.ParseHours(p.Spread.HoursForm)
+	refused, _ := errors.AsType[*tenants.Error](err)
+	p.Spread.Errors = refused.Fields
 	return p
 }
 

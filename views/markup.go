@@ -170,13 +170,23 @@ func (m *markup) chart(c columns) {
 		m.raw(`aria-hidden="true" focusable="false">`)
 	}
 	base := strconv.Itoa(c.Base)
+	for _, b := range c.Bands {
+		m.raw(`<rect class="rest" x="`, b.X, `" width="`, b.W, `" y="8" height="`, strconv.Itoa(c.Base-8), `"/>`)
+		m.raw(`<text x="`, b.Middle, `" y="`, strconv.Itoa(c.Base-10), `" text-anchor="middle">`, b.Word, `</text>`)
+	}
 	for _, y := range c.Grid {
 		m.raw(`<line class="grid" x2="100%" y1="`, y, `" y2="`, y, `"/>`)
 	}
 	m.raw(`<line class="base" x2="100%" y1="`, base, `" y2="`, base, `"/>`)
+	if y := c.Limit.Y; y != "" { // below the columns, so that it does not cross their counts
+		m.raw(`<line class="limit" x2="100%" y1="`, y, `" y2="`, y, `"/>`)
+	}
 	for _, s := range c.Columns {
 		m.column(s, base)
 		m.columnLabel(s, strconv.Itoa(c.Base+18))
+	}
+	if l := c.Limit; l.Y != "" {
+		m.raw(`<text class="lim" x="100%" y="`, l.WordsY, `" text-anchor="end">`, l.Words, `</text>`)
 	}
 	if c.NowX != "" {
 		m.raw(`<line class="now" x1="`, c.NowX, `" x2="`, c.NowX, `" y1="8" y2="`, strconv.Itoa(c.Base+4), `"/>`)

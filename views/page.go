@@ -144,6 +144,16 @@ type RenewalsPage struct {
 	Budget     []BudgetLine     // of the tenant's issuer
 	IssuerName string           // whose limits they are
 	Outages    []Outage
+	Hours      tenants.Hours // in use
+	Spread     Spread
+}
+
+// Spread is the form of the renewal hours.
+type Spread struct {
+	tenants.HoursForm                   // as stored, or as typed: what was typed is never lost
+	Errors            map[string]string // field → sentence: "days", "from", "to", "zone", "perDay", "freeze1" …
+	Effect            string            // what these hours would change; empty before that was asked
+	Shown             string            // the hours that Effect is about, in words; sent back when they are used
 }
 
 // DayLoad counts one day's planned renewals.

@@ -1,6 +1,7 @@
 package views
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -9,6 +10,9 @@ import (
 
 func (p RenewalsPage) shell() shell {
 	s := shell{Title: "Renewal schedule", Current: "renewals"}
+	if p.Note != "" || p.Spread.Effect != "" || len(p.Spread.Errors) > 0 {
+		return s // a live update must not take away what was just said
+	}
 	if len(p.Next) > 0 && p.Next[0].At.Sub(p.Now) < soon {
 		s.Live, s.Say = EventsURL(p.Tenant.Slug, ""), p.loadWords()
 	}
@@ -55,22 +59,74 @@ func (p RenewalsPage) loadWords() string {
 	case b.total() == p.Total && sameDay(b.Day, p.Now):
 		return s + " All are planned for today."
 	case b.total() > 1:
-		return s + " The busiest day is " + b.Day.Format("Mon 2 Jan") + " with " + number(b.total()) + "."
+		return s + " The busiest day is " + b.Day.Format("Mon 2 Jan") + " with " + number(b.total()) + p.because(b) + "."
 	}
 	return s
+}
+
+// because says so when a freeze made the day busy: between the two there is no minute in which anything may renew.
+func (p RenewalsPage) because(d DayLoad) string {
+	for _, f := range p.freezes() {
+		next := d.Day.Add(day1)
+		before := d.Day.Before(f.Start) && len(p.Hours.Open(next, f.Start)) == 0
+		after := next.After(f.End) && len(p.Hours.Open(f.End, d.Day)) == 0
+		if before || after {
+			return ", because nothing renews in your freeze"
+		}
+	}
+	return ""
+}
+
+// freezes are those that the chart shows.
+func (p RenewalsPage) freezes() (seen []tenants.Span) {
+	start := p.Now.UTC().Truncate(day1)
+	end := start.Add(time.Duration(p.Days) * day1)
+	for _, f := range p.Hours.FreezeSpans() {
+		if f.Start.Before(end) && f.End.After(start) {
+			seen = append(seen, f)
+		}
+	}
+	return seen
+}
+
+// frozen reports whether most of a day lies in a freeze. The days are those of UTC, freezes have a zone of their own.
+func (p RenewalsPage) frozen(d DayLoad) bool {
+	return slices.ContainsFunc(p.freezes(), func(f tenants.Span) bool { return f.Contains(d.Day.Add(day1 / 2)) })
 }
 
 func (p RenewalsPage) chart() columns {
 	days := p.days()
 	most := max(1, p.busiest().total())
+	scale := most
+	if p.Hours.PerDay <= limitSeen*most {
+		scale = max(most, p.Hours.PerDay)
+	}
 	c := columns{Label: "Planned renewals by day", Height: plotBase + 30, Base: plotBase, Grid: []string{px(plotTop), px((plotTop + plotBase) / 2)}}
 	for i, d := range days {
-		c.Columns = append(c.Columns, p.dayColumn(d, i, len(days), most))
+		c.Columns = append(c.Columns, p.dayColumn(d, i, len(days), most, scale))
+	}
+	for _, f := range p.freezes() {
+		c.Bands = append(c.Bands, p.freezeBand(f))
+	}
+	if n := p.Hours.PerDay; n > 0 && n <= scale {
+		y := plotBase - height(n, scale)
+		c.Limit = limit{px(y), px(y - 6), "at most " + number(n) + " a day"}
 	}
 	return c
 }
 
-func (p RenewalsPage) dayColumn(d DayLoad, i, n, most int) column {
+// limitSeen is how many times the busiest day a limit may be for the picture to show it: a higher one would leave no
+// height to the columns.
+const limitSeen = 3
+
+func (p RenewalsPage) freezeBand(f tenants.Span) band {
+	start, length := p.Now.UTC().Truncate(day1), float64(p.Days)*float64(day1)
+	from := max(0, float64(f.Start.Sub(start))/length)
+	to := min(1, float64(f.End.Sub(start))/length)
+	return band{percent(from), percent(to - from), percent((from + to) / 2), "freeze"}
+}
+
+func (p RenewalsPage) dayColumn(d DayLoad, i, n, most, scale int) column {
 	w := 1 / float64(n)
 	x := float64(i) * w
 	c := column{X: percent(x), W: percent(w), BarX: percent(x + .16*w), BarW: percent(.68 * w), Middle: percent(x + w/2)}
@@ -86,7 +142,7 @@ func (p RenewalsPage) dayColumn(d DayLoad, i, n, most int) column {
 		n     int
 	}{{"s-failing", d.Failed}, {"s-accent half", d.Costly}, {"s-accent", d.Free}} {
 		if part.n > 0 {
-			h := height(part.n, most)
+			h := height(part.n, scale)
 			y -= h
 			c.Parts = append(c.Parts, bare(part.class, y, h))
 		}
@@ -112,15 +168,42 @@ func dayLabel(t time.Time, i, n int) (label string, alt bool) {
 	}
 }
 
-// busyDays are the days with something planned, for the table that says what the picture shows.
-func (p RenewalsPage) busyDays() []DayLoad {
-	var list []DayLoad
+// dayRow is a line of the table: a day, or all days of a freeze in which nothing is planned.
+type dayRow struct {
+	DayLoad
+	Last   time.Time
+	Freeze bool
+}
+
+// dayRows is the table that says what the picture shows.
+func (p RenewalsPage) dayRows() (rows []dayRow) {
 	for _, d := range p.days() {
-		if d.total() > 0 {
-			list = append(list, d)
+		r := dayRow{d, d.Day, p.frozen(d)}
+		switch n := len(rows); {
+		case r.total() == 0 && !r.Freeze:
+		case n > 0 && rows[n-1].continues(r):
+			rows[n-1].Last = r.Day
+		default:
+			rows = append(rows, r)
 		}
 	}
-	return list
+	return rows
+}
+
+// continues reports whether the next row belongs to this one.
+func (r dayRow) continues(next dayRow) bool {
+	return r.Freeze && next.Freeze && r.total() == 0 && next.total() == 0 && r.Last.Add(day1).Equal(next.Day)
+}
+
+func (r dayRow) words() string {
+	s := r.Day.Format("Mon 2 Jan")
+	if r.Last.After(r.Day) {
+		s += " to " + r.Last.Format("Mon 2 Jan")
+	}
+	if r.Freeze {
+		s += ", freeze"
+	}
+	return s
 }
 
 // nextAxis is the axis of the next renewals' lanes.
@@ -167,10 +250,13 @@ func (r PlannedRenewal) windowWords() string {
 	}
 }
 
-func (r PlannedRenewal) atWords(now time.Time) (instant, fine string) {
+func (r PlannedRenewal) atWords(now time.Time, h tenants.Hours) (instant, fine string) {
 	fine = relative(now, r.At)
-	if !r.At.After(now) {
+	switch {
+	case !r.At.After(now):
 		fine = "now"
+	case len(h.Open(r.At, r.At.Add(time.Second))) == 0:
+		fine = "outside your hours"
 	}
 	if sameDay(now, r.At) {
 		return clock(r.At), fine

@@ -230,7 +230,7 @@ func TestMenus(t *testing.T) {
 }
 
 // broad are the pages whose content could be too wide: each layout once, and the longest content.
-var broad = []string{"domains", "domains-minutes", "degraded", "empty", "add-errors", "waiting", "issuing", "certificate", "longest", "failure", "failure-differs", "renewals-90", "audit", "entry", "tenants", "tenant-errors", "error-403", "confirm-release", "signin-silent"}
+var broad = []string{"domains", "domains-minutes", "degraded", "empty", "add-errors", "waiting", "issuing", "certificate", "longest", "failure", "failure-differs", "renewals-90", "renewals-effect", "renewals-errors", "audit", "entry", "tenants", "tenant-errors", "error-403", "confirm-release", "signin-silent"}
 
 // TestNoSidewaysScroll: no page is wider than its window, from the narrowest phone on.
 func TestNoSidewaysScroll(t *testing.T) {

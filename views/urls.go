@@ -66,6 +66,10 @@ func RenewalsURL(slug string, days int) string {
 	return u + "?days=" + strconv.Itoa(days)
 }
 
+// HoursURL is the renewal schedule with the effect of other renewal hours: GET (days, perDay, from, to, day, zone, first1,
+// last1 …) shows it, POST uses the hours (the same fields, and shown).
+func HoursURL(slug string) string { return tenantBase(slug) + "/renewals/hours" }
+
 // AuditURL is the audit log of a tenant, or of everything for an empty slug: GET (who, what, target, from, to,
 // result, cursor). AuditURL + ".csv" and + ".jsonl" export the same filter.
 func AuditURL(slug string) string { return tenantBase(slug) + "/audit" }

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"perennial/tenants"
 )
 
@@ -223,6 +225,45 @@ func TestBudgetWords(t *testing.T) {
 	text, title := exempt.ruleWords()
 	if text != "read 22 Nov 2026" || !strings.HasSuffix(title, "before. Source of 5 Aug 2026.") {
 		t.Errorf("%q, %q", text, title)
+	}
+}
+
+func TestLoadWordsNameTheFreezeOnlyWhenItIsWhy(t *testing.T) {
+	p := spreadPage(tenants.Admin)
+	for day, want := range map[string]bool{"2026-12-16": false, "2026-12-17": true, "2026-12-14": false} {
+		on, _ := time.Parse(time.DateOnly, day)
+		p.Load, p.Total = []DayLoad{{Day: on, Free: 22}}, 22
+		if got := strings.Contains(p.loadWords(), "because nothing renews in your freeze"); got != want {
+			t.Errorf("busiest %s: %q", day, p.loadWords())
+		}
+	}
+}
+
+func TestLimitInTheChart(t *testing.T) {
+	p := spreadPage(tenants.Admin)
+	p.Load = []DayLoad{{Day: noon, Free: 10}}
+	for perDay, want := range map[int]string{0: "", 5: "at most 5 a day", 30: "at most 30 a day", 31: ""} {
+		p.Hours.PerDay = perDay
+		if got := p.chart().Limit.Words; got != want {
+			t.Errorf("at most %d: the chart says %q, want %q", perDay, got, want)
+		}
+	}
+}
+
+func TestTableSaysFreeze(t *testing.T) {
+	p := spreadPage(tenants.Viewer)
+	on := func(day string, n int) DayLoad {
+		d, _ := time.Parse(time.DateOnly, day)
+		return DayLoad{Day: d, Free: n}
+	}
+	p.Load = []DayLoad{on("2026-12-17", 3), on("2026-12-21", 1)}
+	var got []string
+	for _, r := range p.dayRows() {
+		got = append(got, r.words())
+	}
+	want := []string{"Thu 17 Dec", "Sat 19 Dec to Sun 20 Dec, freeze", "Mon 21 Dec, freeze", "Tue 22 Dec, freeze"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }
 
