@@ -2,6 +2,7 @@ package tenants
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -149,6 +150,38 @@ func ParsePolicy(f PolicyForm) (Policy, error) {
 		return Policy{}, err
 	}
 	return p, nil
+}
+
+// Form is the policy as the fields of a form hold it. ParsePolicy makes the same policy of it.
+func (p Policy) Form() PolicyForm {
+	f := PolicyForm{RenewDays: typedDays(p.RenewDays), DefaultKey: string(p.DefaultKey), ReuseKey: p.ReuseKey, MaxKeyDays: typedDays(p.MaxKeyDays), OwnCSR: p.OwnCSR}
+	if isPart(p.RenewPart) {
+		f.RenewPart = typedPart(p.RenewPart)
+	}
+	for _, k := range p.allowed() {
+		f.KeyTypes = append(f.KeyTypes, string(k))
+	}
+	return f
+}
+
+func typedDays(n int) string {
+	if n <= 0 {
+		return ""
+	}
+	return strconv.Itoa(n)
+}
+
+// typedPart is the shortest way to type exactly this part: "25%", "1/3" or "0.3141".
+func typedPart(p float64) string {
+	if whole := math.Round(100 * p); whole/100 == p {
+		return fmt.Sprintf("%.0f%%", whole)
+	}
+	for under := 3.0; under <= 12; under++ {
+		if over := math.Round(p * under); over/under == p {
+			return fmt.Sprintf("%.0f/%.0f", over, under)
+		}
+	}
+	return strconv.FormatFloat(p, 'f', -1, 64)
 }
 
 // wholeDays reads a count of days from 1 to most; empty is 0.

@@ -34,6 +34,22 @@ func TestParsePolicy(t *testing.T) {
 	}
 }
 
+// TestPolicyForm: what the form shows of a policy is that policy, to the last digit.
+func TestPolicyForm(t *testing.T) {
+	for part, typed := range map[float64]string{0: "", 0.25: "25%", 0.07: "7%", 1.0 / 3: "1/3", 5.0 / 7: "5/7", 0.3141: "0.3141", 1e-9: "0.000000001"} {
+		p := Policy{RenewPart: part, KeyTypes: []KeyType{P384, RSA2048}, DefaultKey: RSA2048, ReuseKey: true, MaxKeyDays: 400, OwnCSR: true}
+		form := p.Form()
+		if again, err := ParsePolicy(form); form.RenewPart != typed || err != nil || !reflect.DeepEqual(again, p) {
+			t.Errorf("%v is shown as %q and read as %+v, %v", part, form.RenewPart, again, err)
+		}
+	}
+	for _, p := range []Policy{{}, {RenewDays: 30}} {
+		if again, err := ParsePolicy(p.Form()); err != nil || !reflect.DeepEqual(again, p) {
+			t.Errorf("%+v becomes %+v, %v", p, again, err)
+		}
+	}
+}
+
 func TestParsePolicyRefuses(t *testing.T) {
 	for _, c := range []struct {
 		form PolicyForm
