@@ -22,6 +22,7 @@ var notes = map[string]struct {
 	"tenant":      {"The tenant is saved. People get their roles at their next page.", false},
 	"tenantadded": {"The tenant is added. Its people can sign in now.", false},
 	"hours":       {"The renewal hours are used now.", false},
+	"policy":      {"The policy is used now. Certificates that it no longer allows renew within a week.", false},
 	"signedout":   {"", false}, // the sign-in page has its own words
 	"expired":     {"You were signed out meanwhile, so nothing was done. Sign in and send it again.", true},
 }

@@ -80,6 +80,8 @@ var routes = []route{
 	{"GET", "/t/:slug/audit.csv", member, tenants.ReadAudit, (*Site).auditCSV, stream},
 	{"GET", "/t/:slug/audit.jsonl", member, tenants.ReadAudit, (*Site).auditJSON, stream},
 	{"GET", "/t/:slug/audit/:number", member, tenants.ReadAudit, (*Site).entry, page},
+	{"GET", "/t/:slug/settings/policy", member, tenants.ReadDomains, (*Site).tenantPolicy, page},
+	{"POST", "/t/:slug/settings/policy", member, tenants.ChangePolicy, (*Site).savePolicy, page},
 	{"GET", "/t/:slug/events", member, tenants.ReadDomains, (*Site).events, stream},
 
 	{"GET", "/tenants", platform, tenants.ReadTenants, (*Site).tenants, page},

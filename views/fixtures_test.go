@@ -376,6 +376,32 @@ func minuteRenewals() RenewalsPage {
 	return p
 }
 
+func policyPage(role tenants.Role) PolicyPage {
+	saved := tenants.Policy{RenewDays: 30, KeyTypes: []tenants.KeyType{tenants.P256, tenants.P384}, DefaultKey: tenants.P384, MaxKeyDays: 90}
+	return PolicyPage{Page: acmePage(role), Saved: saved, Typed: saved.Form(), Renewal: ByDays}
+}
+
+// policyErrors has something wrong in every field.
+func policyErrors() PolicyPage {
+	p := policyPage(tenants.Admin)
+	p.Typed = tenants.PolicyForm{RenewDays: "a month", RenewPart: "7/3", DefaultKey: "RSA-4096", MaxKeyDays: "4000"}
+	p.Errors = map[string]string{
+		"key_types":    "No key type is allowed, so nothing could renew. Tick at least one.",
+		"default_key":  "RSA-4096 is not among the allowed key types. Allow it, or choose another as the default.",
+		"renewal":      "It is not said when to renew. Choose one of the three ways.",
+		"renew_days":   "“a month” is not a number of whole days from 1 to 365. Type one, such as 30, or leave it empty.",
+		"renew_part":   "“7/3” is not a part between 0 and 1. Type one, such as 1/3 or 25%, or leave it empty.",
+		"max_key_days": "“4000” is not a number of whole days from 1 to 3,650. Type one, such as 30, or leave it empty.",
+	}
+	return p
+}
+
+func policyRefused() PolicyPage {
+	p := policyPage(tenants.Admin)
+	p.Error = "Somebody else changed the policy meanwhile. Look at it and save again."
+	return p
+}
+
 func tenantsPage() TenantsPage {
 	p := TenantsPage{Page: operatorPage(tenants.Operator), Total: 48, WithTrouble: 14, Matches: 48, Next: "cur_2"}
 	for i, name := range []string{"Acme Retail", "Polar Freight", "Northwind", "Harbour Books", "Lumen Clinics"} {

@@ -25,6 +25,14 @@ func (p Page) nav() []link {
 	return links
 }
 
+// settings lists the pages of the tenant's settings.
+func (p Page) settings() []link {
+	if p.Tenant.Slug == "" {
+		return nil
+	}
+	return []link{{"policy", PolicyURL(p.Tenant.Slug), "Policy"}}
+}
+
 // home is where the brand leads.
 func (p Page) home() string {
 	switch {

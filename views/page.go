@@ -274,6 +274,23 @@ type GroupField struct {
 	People int  // who came with this group
 }
 
+// PolicyPage is a tenant's policy: the form, or words for people who may not change it.
+type PolicyPage struct {
+	Page
+	Saved   tenants.Policy
+	Typed   tenants.PolicyForm // what the fields hold, exactly as typed
+	Renewal string             // field renewal: ByThird, ByDays or ByPart
+	Errors  map[string]string  // field → sentence: renewal, renew_days, renew_part, key_types, default_key, max_key_days
+	Error   string             // a refusal that belongs to no field
+}
+
+// How a policy says when to renew.
+const (
+	ByThird = "third"
+	ByDays  = "days"
+	ByPart  = "part"
+)
+
 // ErrorPage says what went wrong and what to do next.
 type ErrorPage struct {
 	Page          // Actor.Name empty: nobody is signed in, no navigation

@@ -74,6 +74,10 @@ func HoursURL(slug string) string { return tenantBase(slug) + "/renewals/hours" 
 // result, cursor). AuditURL + ".csv" and + ".jsonl" export the same filter.
 func AuditURL(slug string) string { return tenantBase(slug) + "/audit" }
 
+// PolicyURL is what certificates may be: GET shows it, POST saves (fields key_types, default_key, renewal = third | days |
+// part, renew_days, renew_part, max_key_days).
+func PolicyURL(slug string) string { return tenantBase(slug) + "/settings/policy" }
+
 // EntryURL is the permanent address of one entry: GET.
 func EntryURL(slug string, number int64) string {
 	return AuditURL(slug) + "/" + strconv.FormatInt(number, 10)
