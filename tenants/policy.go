@@ -189,7 +189,7 @@ func wholeDays(typed, field string, most int, wrong faults) int {
 	typed = strings.TrimSpace(typed)
 	n, err := strconv.Atoi(typed)
 	if typed != "" && (err != nil || n < 1 || n > most) {
-		wrong[field] = fmt.Sprintf("%s is not a number of whole days from 1 to %s. Type one, such as 30, or leave it empty.", show(typed), grouped(most))
+		wrong[field] = fmt.Sprintf("%s is not a number of whole days from 1 to %s. Type one, such as 30.", show(typed), grouped(most))
 		return 0
 	}
 	return n
@@ -202,7 +202,7 @@ func (f PolicyForm) renewPart(wrong faults) float64 {
 	}
 	part, err := parsePart(typed)
 	if err != nil || !isPart(part) {
-		wrong["renew_part"] = fmt.Sprintf("%s is not a part between 0 and 1. Type one, such as 1/3 or 25%%, or leave it empty.", show(typed))
+		wrong["renew_part"] = fmt.Sprintf("%s is not a part between 0 and 1. Type one, such as 1/3 or 25%%.", show(typed))
 		return 0
 	}
 	return part

@@ -389,9 +389,9 @@ func policyErrors() PolicyPage {
 		"key_types":    "No key type is allowed, so nothing could renew. Tick at least one.",
 		"default_key":  "RSA-4096 is not among the allowed key types. Allow it, or choose another as the default.",
 		"renewal":      "It is not said when to renew. Choose one of the three ways.",
-		"renew_days":   "“a month” is not a number of whole days from 1 to 365. Type one, such as 30, or leave it empty.",
-		"renew_part":   "“7/3” is not a part between 0 and 1. Type one, such as 1/3 or 25%, or leave it empty.",
-		"max_key_days": "“4000” is not a number of whole days from 1 to 3,650. Type one, such as 30, or leave it empty.",
+		"renew_days":   "“a month” is not a number of whole days from 1 to 365. Type one, such as 30.",
+		"renew_part":   "“7/3” is not a part between 0 and 1. Type one, such as 1/3 or 25%.",
+		"max_key_days": "“4000” is not a number of whole days from 1 to 3,650. Type one, such as 30.",
 	}
 	return p
 }
