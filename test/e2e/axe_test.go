@@ -81,6 +81,8 @@ func adminsPlaces(b *tab) []place {
 		{"audit of nothing", "/t/acme/audit?result=denied&who=nobody", nil},
 		{"audit with a bad date", "/t/acme/audit?from=never&who=nobody", nil},
 		{"audit entry", "/t/acme/audit/1", nil},
+		{"policy", "/t/acme/settings/policy", nil},
+		{"policy without its days", "/t/acme/settings/policy", badPolicy},
 		{"not found", "/t/acme/nothing", nil},
 	}, certificatePlaces(www))
 }
@@ -101,7 +103,7 @@ func certificatePlaces(page string) []place {
 func operatorsPlaces(*tab) []place {
 	return []place{{"tenants", "/tenants", nil}, {"tenants in trouble", "/tenants?trouble=1", nil}, {"add tenant", "/tenants/new", nil},
 		{"add a bad tenant", "/tenants/new", badTenant}, {"tenant", "/tenants", openAcme}, {"audit", "/audit?who=operator", openEntry},
-		{"audit entry", "/audit/1", nil}, {"a tenant's home", "/t/northwind/domains", nil}}
+		{"audit entry", "/audit/1", nil}, {"a tenant's home", "/t/northwind/domains", nil}, {"a tenant's policy", "/t/northwind/settings/policy", nil}}
 }
 
 func auditorsPlaces(*tab) []place {
@@ -120,6 +122,12 @@ func clicking(id string) func(*tab) { return func(b *tab) { b.t.Helper(); b.clic
 func openAcme(b *tab) {
 	b.click("open-acme")
 	b.arrives("/tenants/ten_")
+}
+
+func badPolicy(b *tab) {
+	b.click("renewal-days")
+	b.click("save-policy")
+	b.sees("The number of days is missing")
 }
 
 func badName(b *tab) {
