@@ -9,6 +9,7 @@ type axis struct {
 	NowX     string // "" when now is outside
 	NowLabel string // "Today", or "Now" when the axis spans less than two days
 	NowEnd   bool   // the word would leave the picture at the right: it ends at its line
+	NowStart bool   // the same at the left: it begins there
 }
 
 // tick is one line with a name; every second one is dropped on narrow screens.
@@ -117,7 +118,7 @@ func newAxis(from, to, now time.Time, n int, before float64) axis {
 	}
 	if a.holds(now) {
 		a.NowX = a.at(now)
-		a.NowEnd = a.share(now) > .9
+		a.NowStart, a.NowEnd = a.share(now) < .08, a.share(now) > .9
 	}
 	s := stepFor(span, n)
 	for t := s.next(s.floor(from)); t.Before(to) && len(a.Ticks) < 2*n; t = s.next(t) {

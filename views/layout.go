@@ -123,8 +123,11 @@ func (p Page) May(what tenants.Permission) bool { return p.Actor.May(what) }
 
 // anchor is how the word at now stands on its line.
 func (a axis) anchor() string {
-	if a.NowEnd {
+	switch {
+	case a.NowEnd:
 		return "end"
+	case a.NowStart:
+		return "start"
 	}
 	return "middle"
 }
