@@ -38,6 +38,12 @@ func connectSQLite(ctx context.Context, path string) (*engine, error) {
 	if err := private(path); err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
+	// The first to open a new file switches it to WAL, which fails at once when another does the same.
+	unlock, err := lockFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	defer unlock()
 	// Immediate transactions take the write lock when they begin. A deferred one that reads first and then writes
 	// would fail at once with SQLITE_BUSY, whatever the timeout.
 	writer, err := openSQLite(ctx, path, 1, url.Values{"_txlock": {"immediate"}, "_pragma": {
@@ -119,8 +125,13 @@ func (e *engine) exclusive(ctx context.Context, dsn string) (unlock func(), err 
 	if e.pool != nil {
 		return e.advisoryLock(ctx)
 	}
+	return lockFile(strings.TrimPrefix(dsn, "sqlite:"))
+}
+
+// lockFile keeps other processes from opening a SQLite database or migrating it.
+func lockFile(path string) (unlock func(), err error) {
 	// A file of its own: closing any descriptor of the database file would drop SQLite's own locks on it.
-	f, err := os.OpenFile(strings.TrimPrefix(dsn, "sqlite:")+".lock", os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := os.OpenFile(path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
 	}
