@@ -34,11 +34,11 @@ type size struct {
 }
 
 var scenarios = []scenario{
-	{"years", size{1, 6, letsEncrypt(1)}, size{4, 90, letsEncrypt(1)}, size{200, 730, letsEncrypt(1)}, one(years)},
+	{"years", size{1, 6, letsEncrypt(1)}, size{3, 80, letsEncrypt(1)}, size{200, 730, letsEncrypt(1)}, one(years)},
 	{"onboarding", size{25, 1, letsEncrypt(60)}, size{250, 1, letsEncrypt(15)}, size{3000, 1, letsEncrypt(1)}, one(onboarding)},
 	{"outage", size{1, 9, letsEncrypt(1)}, size{2, 45, letsEncrypt(1)}, size{100, 45, letsEncrypt(1)}, one(outage)},
 	{"revocation", size{8, 1, letsEncrypt(10)}, size{100, 1, letsEncrypt(10)}, size{2000, 1, letsEncrypt(1)}, one(revocation)},
-	{"restarts", size{2, 3, letsEncrypt(1)}, size{10, 12, letsEncrypt(1)}, size{300, 60, letsEncrypt(1)}, one(restarts)},
+	{"restarts", size{2, 3, letsEncrypt(1)}, size{8, 12, letsEncrypt(1)}, size{300, 60, letsEncrypt(1)}, one(restarts)},
 	{"clock", size{2, 6, letsEncrypt(1)}, size{10, 24, letsEncrypt(1)}, size{300, 60, letsEncrypt(1)}, clock},
 }
 
