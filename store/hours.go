@@ -32,8 +32,8 @@ func (s *Scope) PreviewHours(ctx context.Context, h tenants.Hours) (tenants.Pros
 const replanned = 200
 
 // SaveHours takes renewal hours into use and moves the renewals that they do not allow, and no others: those that
-// PreviewHours names. Hours and audit entry are one transaction; plans follow in some more. What a crash leaves behind
-// moves when its domain is looked at next.
+// PreviewHours names. Hours and audit entry are one transaction; plans follow in some more. What a crash leaves outside the
+// hours moves when its domain is looked at next; what it leaves above the number per day, when the hours are saved again.
 func (s *Scope) SaveHours(ctx context.Context, h tenants.Hours) (tenants.Prospect, error) {
 	if err := s.db.may(ctx, s.actor, tenants.ChangeHours, ""); err != nil {
 		return tenants.Prospect{}, err
@@ -55,6 +55,11 @@ func (s *Scope) SaveHours(ctx context.Context, h tenants.Hours) (tenants.Prospec
 		return tenants.Prospect{}, err
 	}
 	s.db.forecasts.forget()
+	return s.moveRenewals(ctx, h)
+}
+
+// moveRenewals brings the plans in line with the hours that are in use.
+func (s *Scope) moveRenewals(ctx context.Context, h tenants.Hours) (tenants.Prospect, error) {
 	all, p, err := s.db.read(ctx).prospect(s.actor.Tenant, h, s.db.now())
 	if err != nil {
 		return p, err

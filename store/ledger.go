@@ -104,7 +104,7 @@ func (s *System) PlaceOrder(ctx context.Context, o tenants.Order, id tenants.Iss
 		if spent, err = t.spend(id, d, charges); err != nil || !spent.OK {
 			return errors.Join(err, errUnchanged)
 		}
-		o.Cost = slices.DeleteFunc(slices.Clone(charges), func(c tenants.Charge) bool { return c.Limit == tenants.FailuresPerName })
+		o.Cost = slices.DeleteFunc(slices.Clone(charges), isFailure)
 		saved, err = t.stepOrder(d, was, o)
 		return err
 	})
