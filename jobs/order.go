@@ -240,7 +240,8 @@ func (i *issuance) issue(ctx context.Context, v tenants.Version) error {
 	v.Order, v.Certificate, v.Tenant = i.order.ID, i.order.Certificate, i.order.Tenant
 	v.Reason = i.order.Reason
 	facts := i.facts
-	facts.Current, facts.Certificate.RenewNow, facts.Certificate.ARI = &v, time.Time{}, tenants.RenewalInfo{}
+	facts.Certificate = facts.Certificate.Succeeded(i.order, facts.Current, v)
+	facts.Current = &v
 	i.order.State = tenants.Issued
 	_, err := i.sys.Issue(ctx, i.order, v, tenants.Due(facts.RenewalFacts(), time.Now()))
 	return err

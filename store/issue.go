@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -39,13 +40,16 @@ func (t *tx) issue(d *domainRow, was, o tenants.Order, v tenants.Version, plan t
 	if v.Number, err = t.nextNumber(c); err != nil {
 		return "", err
 	}
+	if v.KeyCreated, err = t.keyCreated(c, v.SPKI, was.Created); err != nil {
+		return "", err
+	}
 	if err := t.addVersion(v); err != nil {
 		return "", err
 	}
 	if plan, err = t.settle(d, c, v, plan, tenants.Verdict{}); err != nil {
 		return "", err
 	}
-	if err := t.succeed(c, v, plan); err != nil {
+	if err := t.succeed(c, was, v, plan); err != nil {
 		return "", err
 	}
 	o.State, o.Ended, o.Finding, o.Attempts = tenants.Issued, t.now, tenants.Finding{}, 0
@@ -63,8 +67,8 @@ func (t *tx) issue(d *domainRow, was, o tenants.Order, v tenants.Version, plan t
 const (
 	addVersionSQL = `
 insert into versions (id, tenant_id, certificate_id, order_id, number, names, serial, issuer, not_before, not_after, key_type,
-	spki, fingerprint, ari_cert_id, chain, private_key, reason, issued_at)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)`
+	spki, fingerprint, ari_cert_id, chain, private_key, reason, issued_at, key_created_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`
 
 	takeKeySQL = `update orders set private_key = null where tenant_id = $1 and id = $2`
 )
@@ -84,27 +88,44 @@ func (t *tx) addVersion(v tenants.Version) error {
 	}
 	if _, err := t.exec(addVersionSQL, v.ID, v.Tenant, v.Certificate, v.Order, v.Number, enc(v.Names), v.Serial,
 		clean(v.Issuer), us(v.NotBefore), us(v.NotAfter), v.KeyType, v.SPKI, v.Fingerprint, v.ARICertID, clean(v.Chain),
-		blob, v.Reason, us(v.Issued)); err != nil {
+		blob, v.Reason, us(v.Issued), us(v.KeyCreated)); err != nil {
 		return fmt.Errorf("add version: %w", err)
 	}
 	_, err = t.exec(takeKeySQL, v.Tenant, v.Order)
 	return err
 }
 
+// keyCreated is when a key was made: for one that served a version of the lineage before, as that one says, otherwise with
+// its order.
+func (t *tx) keyCreated(c tenants.Certificate, spki string, ordered time.Time) (made time.Time, err error) {
+	err = t.one(`select key_created_at from versions where tenant_id = $1 and certificate_id = $2 and spki = $3 order by number limit 1`,
+		[]any{c.Tenant, c.ID, spki}, at(&made))
+	if errors.Is(err, errNone) {
+		return ordered, nil
+	}
+	return made, err
+}
+
 const (
 	replaceSQL = `update versions set replaced_at = $3 where tenant_id = $1 and certificate_id = $2 and replaced_at = 0 and id <> $4`
 
 	succeedSQL = `
-update certificates set current_version = $3, plan = $4, ari = '', renew_now_at = 0, renewed_by = ''
+update certificates set current_version = $3, plan = $4, ari = '', renew_now_at = 0, renewed_by = '', revoked_at = 0,
+	changed_at = $5, changed = $6, compromised_at = $7, compromised_by = $8
 where tenant_id = $1 and id = $2`
 )
 
 // succeed makes a version the current one of its lineage.
-func (t *tx) succeed(c tenants.Certificate, v tenants.Version, plan tenants.Verdict) error {
+func (t *tx) succeed(c tenants.Certificate, o tenants.Order, v tenants.Version, plan tenants.Verdict) error {
+	before, err := t.currentVersion(c)
+	if err != nil {
+		return err
+	}
+	c = c.Succeeded(o, before, v)
 	if _, err := t.exec(replaceSQL, c.Tenant, c.ID, us(t.now), v.ID); err != nil {
 		return err
 	}
-	_, err := t.exec(succeedSQL, c.Tenant, c.ID, v.ID, enc(plan))
+	_, err = t.exec(succeedSQL, c.Tenant, c.ID, v.ID, enc(plan), us(c.Changed), c.Change, us(c.Compromised), c.CompromisedBy)
 	return err
 }
 

@@ -93,6 +93,31 @@ type Certificate struct {
 	ARI       RenewalInfo
 	RenewNow  time.Time // a person asked at this instant; zero otherwise
 	RenewedBy string    // who asked
+
+	Strategy      KeyStrategy // where the next key comes from
+	CSR           string      // the customer's own, PEM; empty when there is none
+	Changed       time.Time   // when a person changed what the next version is ordered with; zero otherwise
+	Change        string      // what was changed, in words
+	Compromised   time.Time   // when the current version's key was reported; zero otherwise
+	CompromisedBy string      // who reported it
+	Revoked       time.Time   // when we learnt that the current version is revoked; zero otherwise
+	PausedUntil   time.Time   // a person paused renewals until then; zero otherwise
+	PausedBy      string      // who paused them
+}
+
+// Succeeded is the lineage once v, which o brought, has taken the place of before (nil: none). What made a renewal
+// necessary ends with it, but for what v does not heal: settings that changed after it was ordered, and a key that was
+// reported and is still in use.
+func (c Certificate) Succeeded(o Order, before *Version, v Version) Certificate {
+	c.Current, c.Plan, c.ARI = v.ID, Verdict{}, RenewalInfo{}
+	c.RenewNow, c.RenewedBy, c.Revoked = time.Time{}, "", time.Time{}
+	if !c.Changed.After(o.Created) {
+		c.Changed, c.Change = time.Time{}, ""
+	}
+	if before == nil || before.SPKI != v.SPKI {
+		c.Compromised, c.CompromisedBy = time.Time{}, ""
+	}
+	return c
 }
 
 // RenewalInfo is what the CA said about when to renew (RFC 9773, section 4.2).
@@ -123,6 +148,7 @@ type Version struct {
 	Reason      Reason // why this version was ordered
 	Issued      time.Time
 	Replaced    time.Time // when the next version took its place
+	KeyCreated  time.Time // when its key was made, or first seen in a CSR
 }
 
 // Lifetime is how long the version is valid.

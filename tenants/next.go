@@ -145,8 +145,10 @@ func (f Facts) RenewalFacts() RenewalFacts {
 		NotBefore: f.Current.NotBefore, NotAfter: f.Current.NotAfter,
 		IssuerName: f.Issuer.Name, ARI: f.Certificate.ARI,
 		Asked: f.Certificate.RenewNow, AskedBy: f.Certificate.RenewedBy,
-		Policy: f.Policy, PolicySince: f.PolicySince,
-		KeyWanted: f.Certificate.KeyType, KeyType: f.Current.KeyType, KeyCreated: f.Current.Issued,
+		Compromised: f.Certificate.Compromised, Revoked: f.Certificate.Revoked,
+		Changed: f.Certificate.Changed, Change: f.Certificate.Change,
+		Policy: f.Policy, PolicySince: f.PolicySince, Strategy: f.Certificate.Strategy,
+		KeyWanted: f.Certificate.KeyType, KeyType: f.Current.KeyType, KeyCreated: f.Current.KeyCreated,
 	}
 }
 

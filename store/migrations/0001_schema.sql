@@ -182,7 +182,16 @@ create table certificates (
   plan            {text} not null default '',
   ari             {text} not null default '',
   renew_now_at    {int}  not null default 0,
-  renewed_by      {text} not null default ''
+  renewed_by      {text} not null default '',
+  strategy        {text} not null default '', -- where the next key comes from
+  csr             {text} not null default '', -- the customer's own, PEM
+  changed_at      {int}  not null default 0,  -- when what the next version is ordered with changed, and what
+  changed         {text} not null default '',
+  compromised_at  {int}  not null default 0,  -- the current version's key was reported
+  compromised_by  {text} not null default '',
+  revoked_at      {int}  not null default 0,  -- we learnt that the current version is revoked
+  paused_until    {int}  not null default 0,  -- no renewal in time before that
+  paused_by       {text} not null default ''
 ){strict};
 
 create table orders (
@@ -252,6 +261,7 @@ create table versions (
   reason         {text}  not null,
   issued_at      {int}   not null,
   replaced_at    {int}   not null default 0,
+  key_created_at {int}   not null,
   unique (certificate_id, number)
 ){strict};
 

@@ -150,9 +150,9 @@ select 'ord_' || digits, tenant, 'dom_' || digits, 'crt_' || digits, 'issued', 7
 	issued - 1000000, issued from r where has = 1`
 
 	fillVersionsSQL = `insert into versions (id, tenant_id, certificate_id, order_id, number, names, serial, issuer, not_before,
-	not_after, key_type, spki, fingerprint, ari_cert_id, chain, private_key, reason, issued_at)` + rowsSQL + `
+	not_after, key_type, spki, fingerprint, ari_cert_id, chain, private_key, reason, issued_at, key_created_at)` + rowsSQL + `
 select 'ver_' || digits, tenant, 'crt_' || digits, 'ord_' || digits, 1, '["' || name || '"]', digits, 'Bench CA', issued,
-	issued + 90 * ` + day + `, 'P-256', digits, digits, 'aki.' || digits, chain, $9, 'first', issued from r where has = 1`
+	issued + 90 * ` + day + `, 'P-256', digits, digits, 'aki.' || digits, chain, $9, 'first', issued, issued from r where has = 1`
 
 	// The week begins on Monday, and 1970 began on a Thursday.
 	fillTalliesSQL = `insert into tallies (tenant_id, week, status, n)
