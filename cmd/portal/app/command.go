@@ -75,7 +75,7 @@ func Parse(args []string, env func(string) (string, bool), out io.Writer) (Comma
 	}
 	l.environment(env)
 	l.config.BaseURL = strings.TrimSuffix(l.config.BaseURL, "/")
-	return l.command(), l.config, l.faults.and(l.config.check(l.path)).err()
+	return l.command(), l.config, l.relevant().and(l.config.check(l.path)).err()
 }
 
 // Default is the configuration that nothing was set in.
@@ -230,6 +230,25 @@ func (l *line) environment(env func(string) (string, bool)) {
 			o.fromEnvironment(env)
 		}
 	}
+}
+
+// onData is what the commands that work on the database alone read.
+var onData = []string{"database", "key-file", "log-format", "log-level"}
+
+// relevant are the faults that keep the command from its work: those of flags, which somebody typed for it, and those of
+// variables that it reads.
+func (l *line) relevant() Faults {
+	var reads []string
+	switch l.path {
+	case Serve:
+		return l.faults
+	case Migrate, TenantAdd, TenantList:
+		reads = onData
+	case Healthcheck:
+		reads = []string{"listen"}
+	}
+	l.flags.Visit(func(f *flag.Flag) { reads = append(reads, f.Name) })
+	return slices.DeleteFunc(slices.Clone(l.faults), func(f Fault) bool { return !slices.Contains(reads, f.Setting) })
 }
 
 func (l *line) command() Command {

@@ -186,6 +186,22 @@ func TestCommands(t *testing.T) {
 	}
 }
 
+// TestOnlyWhatACommandReads: a variable that serve needs does not keep migrate from its work; one that it reads does.
+func TestOnlyWhatACommandReads(t *testing.T) {
+	env := map[string]string{"PERENNIAL_WORKERS": "many", "PERENNIAL_TRUSTED_PROXIES": "lan"}
+	for _, args := range [][]string{{"migrate"}, {"version"}, {"healthcheck"}, {"admin", "tenant", "list"}} {
+		if _, _, _, err := parse(env, args...); err != nil {
+			t.Errorf("%v: %v", args, err)
+		}
+	}
+	if _, _, _, err := parse(map[string]string{"PERENNIAL_LOG_LEVEL": "loud"}, "migrate"); err == nil {
+		t.Error("migrate took a level that there is not")
+	}
+	if _, _, _, err := parse(nil, "migrate", "--workers=many"); err == nil {
+		t.Error("migrate took a flag that it could not read")
+	}
+}
+
 func TestHelpIsTheManual(t *testing.T) {
 	_, _, out, err := parse(nil, "--help")
 	if err != nil || !strings.Contains(out, "--delegation-zone") || !strings.Contains(out, "Address under which people") {
