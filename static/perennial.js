@@ -4,6 +4,10 @@
 
 const say = (text) => { const line = document.getElementById('announce'); if (line) line.textContent = text }
 
+// On small screens the navigation is one row that scrolls: begin at the page we are on.
+const here = document.querySelector('.side [aria-current]')
+if (here) here.closest('.side').scrollLeft = here.offsetLeft - 16
+
 // Copying: the value of data-copy is the selector of the element whose text is copied.
 async function copy(button) {
   const text = document.querySelector(button.dataset.copy)?.textContent.trim() ?? ''
