@@ -24,7 +24,7 @@ func (s *Site) hoursEffect(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return s.renderRenewals(v, http.StatusOK, &views.Spread{HoursForm: form, Effect: p.Text(), Shown: h.String()})
+	return s.renderRenewals(v, http.StatusOK, &views.Spread{HoursForm: form, Effect: p.Text(), Uneasy: p.Outside+p.Late > 0, Shown: h.String()})
 }
 
 // useHours takes renewal hours into use whose effect was shown. When they were changed after that, or never shown, it

@@ -339,6 +339,13 @@ func spreadEffect() RenewalsPage {
 	return p
 }
 
+func spreadUneasy() RenewalsPage {
+	p := spreadEffect()
+	p.Spread.Effect = "Busiest day stays at 22. 3 renewals stay outside these hours, which leave no minute before the safety line."
+	p.Spread.Uneasy = true
+	return p
+}
+
 func wrongSpread() RenewalsPage {
 	p := spreadPage(tenants.Admin)
 	p.Spread.HoursForm = tenants.HoursForm{PerDay: "0", From: "6 o'clock", To: "12:00", Zone: "Mars/Olympus",

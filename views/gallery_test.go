@@ -81,6 +81,7 @@ func gallery() map[string]templ.Component {
 		"renewals-hours":       Renewals(spreadPage(tenants.Viewer)),
 		"renewals-spread":      Renewals(spreadPage(tenants.Admin)),
 		"renewals-effect":      Renewals(spreadEffect()),
+		"renewals-uneasy":      Renewals(spreadUneasy()),
 		"renewals-errors":      Renewals(wrongSpread()),
 		"audit":                Audit(auditPage(false)),
 		"audit-platform":       Audit(auditPage(true)),

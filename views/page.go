@@ -153,6 +153,7 @@ type Spread struct {
 	tenants.HoursForm                   // as stored, or as typed: what was typed is never lost
 	Errors            map[string]string // field → sentence: "days", "from", "to", "zone", "perDay", "freeze1" …
 	Effect            string            // what these hours would change; empty before that was asked
+	Uneasy            bool              // not every renewal fits into them
 	Shown             string            // the hours that Effect is about, in words; sent back when they are used
 }
 

@@ -208,3 +208,12 @@ func has(n *html.Node, key string) bool {
 	}
 	return false
 }
+
+// TestUneasySpread: hours that not every renewal fits into are shown in amber, others in green.
+func TestUneasySpread(t *testing.T) {
+	for name, want := range map[string]string{"renewals-effect": `class="note s-active" id="effect"`, "renewals-uneasy": `class="note s-waiting" id="effect"`} {
+		if html := render(t, gallery()[name]); !strings.Contains(html, want) {
+			t.Errorf("%s does not hold %s", name, want)
+		}
+	}
+}

@@ -35,6 +35,14 @@ func (s Spread) barWords() string {
 	return "1 field needs a change."
 }
 
+// mood of the effect: a spread that not every renewal fits into may be used, but whoever does should know.
+func (s Spread) mood() mood {
+	if s.Uneasy {
+		return mood{Class: "s-waiting", Icon: "warn"}
+	}
+	return mood{Class: "s-active", Icon: "check"}
+}
+
 func (s Spread) attrs(field string) templ.Attributes {
 	return invalid(s.Errors[field] != "", field+"-error")
 }
