@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -67,7 +68,7 @@ func (s *Site) outages(ctx context.Context, waits int, needed time.Time) []views
 	var out []views.Outage
 	for _, h := range s.knownHealth(ctx) {
 		if !h.OK {
-			out = append(out, views.Outage{What: h.What, Name: s.nameOf(h.What), Since: h.Since, NextTry: h.NextTry,
+			out = append(out, views.Outage{What: kindOf(h.What), Name: s.nameOf(h), Since: h.Since, NextTry: h.NextTry,
 				Waits: waits, Needed: needed})
 		}
 	}
@@ -89,16 +90,22 @@ func (s *Site) knownHealth(ctx context.Context) []store.Health {
 	return s.health.known
 }
 
-func (s *Site) nameOf(what string) string {
-	switch what {
+// kindOf is what sort of thing that is on which we depend.
+func kindOf(what string) string {
+	kind, _, _ := strings.Cut(what, ":")
+	return kind
+}
+
+func (s *Site) nameOf(h store.Health) string {
+	switch kindOf(h.What) {
 	case "ca":
-		return s.IssuerName
+		return h.Name
 	case "dns":
 		return s.Zone
 	case "provider":
 		return s.Auth.ProviderName()
 	}
-	return what
+	return h.What
 }
 
 // healthz says that the process answers.

@@ -8,102 +8,201 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"fmt"
+	"sync"
 	"time"
 
 	"perennial/jobs/acme"
+	"perennial/store"
 	"perennial/tenants"
 )
+
+// authority is what this process knows of one issuer. Nothing of it is shared with another, so that one that is silent
+// keeps nobody waiting who needs another.
+type authority struct {
+	CA
+	id                  tenants.IssuerID
+	validation, signing pace
+
+	mu       sync.Mutex // held while the CA is asked: all who wait get the same answer
+	asked    bool       // the CA's directory meta was read
+	caa      []string
+	accounts map[tenants.AccountID]acme.Account
+	failed   map[tenants.AccountID]refused // the last introduction; under the empty id when it concerns them all
+}
+
+// refused is why an introduction failed, and when.
+type refused struct {
+	err error
+	at  time.Time
+}
 
 // notAgain is how long a CA that could not even be introduced to is left alone: meanwhile all who need it get the
 // same answer at once, instead of waiting for a time-out each.
 const notAgain = 10 * time.Second
 
-// ready returns the issuer and the account to use, registering it if this is the first time. The account's key
-// is saved before it is registered: newAccount answers with the same account for the same key (RFC 8555, section
-// 7.3.1), so a crash in between costs nothing.
-func (e *Engine) ready(ctx context.Context) (tenants.Issuer, acme.Account, error) {
+// authority returns what is known of an issuer. One that nobody asked for yet is read and connected to: so those that are
+// added while the portal runs need no restart.
+func (e *Engine) authority(ctx context.Context, id tenants.IssuerID) (*authority, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.unready != nil && time.Since(e.tried) < notAgain {
-		return tenants.Issuer{}, acme.Account{}, e.unready
+	if a := e.authorities[id]; a != nil {
+		return a, nil
 	}
-	if err := e.introduce(ctx); err != nil {
-		if ctx.Err() == nil {
-			e.unready, e.tried = err, time.Now()
+	all, err := e.sys.Authorities(ctx)
+	if err != nil {
+		return nil, err
+	}
+	eab, err := e.sys.EAB(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	for _, one := range all {
+		if one.ID == id {
+			a := &authority{CA: e.Connect(one.Issuer, eab), id: id, accounts: map[tenants.AccountID]acme.Account{},
+				failed: map[tenants.AccountID]refused{}}
+			e.authorities[id] = a
+			return a, nil
 		}
-		return tenants.Issuer{}, acme.Account{}, err
 	}
-	e.unready = nil
-	return e.issuer, *e.account, nil
+	return nil, fmt.Errorf("connect to authority %q: there is no such row", id)
 }
 
-func (e *Engine) introduce(ctx context.Context) error {
-	if err := e.readMeta(ctx); err != nil || e.account != nil {
+// turnTo makes an issuer the one that this turn speaks with.
+func (t *turn) turnTo(ctx context.Context, id tenants.IssuerID) (err error) {
+	if t.authority == nil || t.authority.id != id {
+		t.authority, err = t.Engine.authority(ctx, id)
+	}
+	return err
+}
+
+// ready makes the facts' issuer and our account there ready to be asked.
+func (t *turn) ready(ctx context.Context) (tenants.Issuer, acme.Account, error) {
+	issuer := t.facts.Issuer
+	account, err := t.introduce(ctx, issuer.ID, issuer.AccountID)
+	if err != nil {
+		return tenants.Issuer{}, acme.Account{}, err
+	}
+	issuer.CAA, issuer.Account = t.authority.caa, account.URL
+	return issuer, account, nil
+}
+
+// introduce turns to an issuer and returns our account there, registering it if this is the first time.
+func (t *turn) introduce(ctx context.Context, id tenants.IssuerID, account tenants.AccountID) (acme.Account, error) {
+	if err := t.turnTo(ctx, id); err != nil {
+		return acme.Account{}, err
+	}
+	a := t.authority
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err := a.refusal(account); err != nil {
+		return acme.Account{}, err
+	}
+	err := t.meet(ctx, a, account)
+	if err != nil && ctx.Err() == nil {
+		a.failed[concerned(account, err)] = refused{err, time.Now()}
+	}
+	return a.accounts[account], err
+}
+
+// concerned is whom a failed introduction concerns: a CA that is silent is so to all our accounts.
+func concerned(account tenants.AccountID, err error) tenants.AccountID {
+	if p := asProblem(err); p != nil && p.Code == tenants.CASilent {
+		return ""
+	}
+	return account
+}
+
+// refusal is the last failure, while it is too soon to try again.
+func (a *authority) refusal(account tenants.AccountID) error {
+	for _, id := range []tenants.AccountID{"", account} {
+		if last := a.failed[id]; last.err != nil && time.Since(last.at) < notAgain {
+			return last.err
+		}
+	}
+	return nil
+}
+
+func (e *Engine) meet(ctx context.Context, a *authority, account tenants.AccountID) error {
+	if err := e.readMeta(ctx, a); err != nil {
 		return err
 	}
-	return e.register(ctx)
+	if _, known := a.accounts[account]; known {
+		return nil
+	}
+	return e.register(ctx, a, account)
 }
 
 // readMeta learns once which CAA identities the CA answers to (RFC 8555, section 7.1.1).
-func (e *Engine) readMeta(ctx context.Context) error {
-	if e.asked {
+func (e *Engine) readMeta(ctx context.Context, a *authority) error {
+	if a.asked {
 		return nil
 	}
-	meta, err := e.CA.Meta(ctx)
+	meta, err := a.Meta(ctx)
 	if err != nil {
 		return err
 	}
-	issuer := e.issuer
-	issuer.CAA = meta.CAAIdentities
-	if err := e.keepIssuer(ctx, issuer); err != nil {
+	if err := e.sys.SaveCAA(ctx, a.id, meta.CAAIdentities); err != nil {
 		return err
 	}
-	e.asked = true
+	a.asked, a.caa = true, meta.CAAIdentities
 	return nil
 }
 
-func (e *Engine) register(ctx context.Context) error {
-	key, err := e.accountKey(ctx)
+// register makes an account known to the CA, unless its row says that this was done. The account's key
+// is saved before it is registered: newAccount answers with the same account for the same key (RFC 8555, section
+// 7.3.1), so a crash in between costs nothing.
+func (e *Engine) register(ctx context.Context, a *authority, id tenants.AccountID) error {
+	row, err := e.sys.Account(ctx, id)
 	if err != nil {
 		return err
 	}
-	url := e.issuer.Account
-	if url == "" {
-		if url, err = e.CA.Register(ctx, key); err != nil {
-			return err
-		}
-		if err := e.sys.SaveAccount(ctx, e.issuer.ID, tenants.Secret{}, url); err != nil {
-			return err
-		}
-		e.issuer.Account = url
+	key, err := e.accountKey(ctx, id)
+	if err != nil {
+		return err
 	}
-	e.account = &acme.Account{Key: key, URL: url}
+	if row.URL == "" {
+		if row.URL, err = e.open(ctx, a, id, key); err != nil {
+			return err
+		}
+	}
+	a.accounts[id] = acme.Account{Key: key, URL: row.URL}
 	return nil
+}
+
+func (e *Engine) open(ctx context.Context, a *authority, id tenants.AccountID, key crypto.Signer) (url string, err error) {
+	if url, err = a.Register(ctx, key); err != nil {
+		return "", err
+	}
+	return url, e.sys.SaveAccount(ctx, id, store.NewKey{}, url)
 }
 
 // accountFault is when to try again after the CA refused our account. One that it does not know, as after a restore
 // on its side, is registered again with the same key; anything else only the operator can mend.
-func (e *Engine) accountFault(ctx context.Context, p *acme.Problem) time.Time {
+func (t *turn) accountFault(ctx context.Context, p *acme.Problem) time.Time {
 	if p.Kind() != "accountDoesNotExist" {
 		return time.Now().Add(parked)
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.account, e.issuer.Account = nil, ""
-	if err := e.register(ctx); err != nil {
-		e.Log.Error("registering the account again failed", "error", err)
+	a, id := t.authority, t.facts.Issuer.AccountID
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	known := a.accounts[id]
+	delete(a.accounts, id)
+	url, err := t.open(ctx, a, id, known.Key)
+	if err != nil {
+		t.Log.Error("registering the account again failed", "account", id, "error", err)
 		return time.Now().Add(parked)
 	}
+	a.accounts[id] = acme.Account{Key: known.Key, URL: url}
 	return time.Now()
 }
 
-// accountKey loads the account's key, making it first if there is none. Two processes that start together may
+// accountKey loads an account's key, making it first if there is none. Two processes that start together may
 // both make one; the row keeps the first, and both then load that.
-func (e *Engine) accountKey(ctx context.Context) (crypto.Signer, error) {
-	sealed, ok, err := e.sys.AccountKey(ctx, e.issuer.ID)
+func (e *Engine) accountKey(ctx context.Context, id tenants.AccountID) (crypto.Signer, error) {
+	sealed, ok, err := e.sys.AccountKey(ctx, id)
 	if err == nil && !ok {
-		if err = e.makeAccountKey(ctx); err == nil {
-			sealed, _, err = e.sys.AccountKey(ctx, e.issuer.ID)
+		if err = e.makeAccountKey(ctx, id); err == nil {
+			sealed, _, err = e.sys.AccountKey(ctx, id)
 		}
 	}
 	if err != nil {
@@ -112,24 +211,24 @@ func (e *Engine) accountKey(ctx context.Context) (crypto.Signer, error) {
 	return parseKey(sealed)
 }
 
-func (e *Engine) makeAccountKey(ctx context.Context) error {
+func (e *Engine) makeAccountKey(ctx context.Context, id tenants.AccountID) error {
 	fresh, err := newAccountKey()
 	if err != nil {
 		return err
 	}
-	return e.sys.SaveAccount(ctx, e.issuer.ID, fresh, "")
+	return e.sys.SaveAccount(ctx, id, fresh, "")
 }
 
-func newAccountKey() (tenants.Secret, error) {
+func newAccountKey() (store.NewKey, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return tenants.Secret{}, fmt.Errorf("make account key: %w", err)
+		return store.NewKey{}, fmt.Errorf("make account key: %w", err)
 	}
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
-		return tenants.Secret{}, fmt.Errorf("encode account key: %w", err)
+		return store.NewKey{}, fmt.Errorf("encode account key: %w", err)
 	}
-	return tenants.NewSecret(der), nil
+	return store.NewKey{Type: tenants.P256, Key: tenants.NewSecret(der)}, nil
 }
 
 func parseKey(s tenants.Secret) (crypto.Signer, error) {

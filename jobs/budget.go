@@ -29,8 +29,12 @@ func (i *issuance) buckets() []tenants.Charge {
 
 // charges lists what the order does spend: only what the CA counts. Of failures it must have some to spare.
 func (i *issuance) charges() []tenants.Charge {
+	current := i.facts.Current
+	if current != nil && current.IssuerID != i.facts.Issuer.ID { // to this issuer there is none
+		current = nil
+	}
 	return slices.DeleteFunc(i.buckets(), func(c tenants.Charge) bool {
-		return !i.facts.Issuer.Counts(c.Limit, i.order, i.facts.Current)
+		return !i.facts.Issuer.Counts(c.Limit, i.order, current)
 	})
 }
 
@@ -43,7 +47,7 @@ func failure(name string) tenants.Charge {
 // waits in the budget's waiting room, emergencies first, then the earliest expiry; without one of a narrower limit it waits for that alone.
 func (i *issuance) spend(ctx context.Context) (*rest, error) {
 	i.order.Placing = time.Now()
-	saved, spent, err := i.sys.PlaceOrder(ctx, i.order, i.facts.Issuer.ID, i.charges())
+	saved, spent, err := i.sys.PlaceOrder(ctx, i.order, i.charges())
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +95,10 @@ func (i *issuance) refund(ctx context.Context) {
 // mayWrite takes a token of what our DNS provider lets us write, together with all other processes. It waits for one as
 // long as a worker waits for anything; then it gives the worker's place up. Where nothing is limited it costs nothing.
 func (t *turn) mayWrite(ctx context.Context) (*rest, error) {
-	issuer, patience := t.facts.Issuer, time.Now().Add(t.Patience)
+	t.Engine.mu.Lock()
+	issuer := t.home
+	t.Engine.mu.Unlock()
+	patience := time.Now().Add(t.Patience)
 	if issuer.Limits[tenants.ZoneWrites].Unlimited() {
 		return nil, nil
 	}
@@ -149,11 +156,23 @@ func limited(detail string, buckets []tenants.Charge) tenants.Charge {
 	return best
 }
 
-// Admit lets as many domains out of the waiting room as the account has tokens.
+// Admit lets as many domains out of each account's waiting room as the account has tokens.
 func (e *Engine) Admit(ctx context.Context) error {
-	e.mu.Lock()
-	issuer := e.issuer
-	e.mu.Unlock()
+	all, err := e.sys.Authorities(ctx)
+	if err != nil {
+		return err
+	}
+	for _, issuer := range all {
+		for _, account := range issuer.Accounts {
+			if err := e.admit(ctx, issuer.With(account)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (e *Engine) admit(ctx context.Context, issuer tenants.Issuer) error {
 	limit := issuer.Limits[tenants.OrdersPerAccount]
 	if issuer.Account == "" || limit.Unlimited() {
 		return nil
@@ -162,7 +181,7 @@ func (e *Engine) Admit(ctx context.Context) error {
 	if err != nil || left == 0 {
 		return err
 	}
-	_, err = e.sys.Admit(ctx, issuer.ID, left, limit.Reserve())
+	_, err = e.sys.Admit(ctx, issuer.AccountID, left, limit.Reserve())
 	return err
 }
 

@@ -44,12 +44,14 @@ type Zone interface {
 
 // Config is what an Engine is made of.
 type Config struct {
-	DB     *store.DB
-	CA     CA
-	Eyes   Eyes
-	Zone   Zone
-	Issuer tenants.Issuer // Directory is its identity; the rest is written to the issuer's row at start
-	Log    *slog.Logger
+	DB *store.DB
+	// Connect makes the client of an issuer, once in the life of an engine. It must not ask the issuer for anything.
+	// eab is what was given with its row.
+	Connect func(i tenants.Issuer, eab tenants.EAB) CA
+	Eyes    Eyes
+	Zone    Zone
+	Issuer  tenants.Issuer // of those whose policy names none. Directory is its identity; the rest is written to its row at start
+	Log     *slog.Logger
 
 	// Workers is how many domains are tended at once by this process.
 	Workers int
@@ -74,14 +76,9 @@ type Engine struct {
 	sys    *store.System
 	health health
 
-	validation, signing pace // of the CA
-
-	mu      sync.Mutex // guards what follows
-	issuer  tenants.Issuer
-	account *acme.Account
-	asked   bool  // the CA's directory meta was read
-	unready error // why the last introduction to the CA failed, at tried
-	tried   time.Time
+	mu          sync.Mutex // guards what follows
+	home        tenants.Issuer
+	authorities map[tenants.IssuerID]*authority
 }
 
 // New returns an engine with the defaults filled in. It does nothing before Start, Scan or Tend.
@@ -94,7 +91,7 @@ func New(c Config) *Engine {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	return &Engine{Config: c, sys: c.DB.System()}
+	return &Engine{Config: c, sys: c.DB.System(), authorities: map[tenants.IssuerID]*authority{}}
 }
 
 // Start saves the issuer's row, begins to work on jobs and to look for due domains. stop waits for the running
@@ -127,13 +124,9 @@ func (e *Engine) Start(ctx context.Context) (stop func(context.Context) error, e
 func (e *Engine) Prepare(ctx context.Context) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.keepIssuer(ctx, e.Issuer)
-}
-
-func (e *Engine) keepIssuer(ctx context.Context, i tenants.Issuer) error {
-	saved, err := e.sys.SaveIssuer(ctx, i)
+	saved, err := e.sys.SaveIssuer(ctx, e.Issuer)
 	if err == nil {
-		e.issuer = saved
+		e.home = saved
 	}
 	return err
 }

@@ -11,7 +11,7 @@ import (
 
 // What we depend on, as pages name it: the CA, and the name server that takes the updates of our zone.
 const (
-	theCA   = "ca"
+	theCA   = "ca:" // and the issuer's id
 	theZone = "dns"
 )
 
@@ -36,14 +36,16 @@ func (h *health) turned(what string, ok bool) bool {
 }
 
 // unheard notes that the CA did not answer, for the note on every page.
-func (e *Engine) unheard(ctx context.Context, p *acme.Problem) {
+func (t *turn) unheard(ctx context.Context, p *acme.Problem) {
 	if p.Code == tenants.CASilent {
-		e.say(ctx, theCA, false, p.Error(), later(retryAt(p), time.Now().Add(e.Tick)))
+		t.say(ctx, theCA+string(t.authority.id), false, p.Error(), later(retryAt(p), time.Now().Add(t.Tick)))
 	}
 }
 
 // heard notes that the CA answers.
-func (e *Engine) heard(ctx context.Context) { e.say(ctx, theCA, true, "", time.Time{}) }
+func (t *turn) heard(ctx context.Context) {
+	t.say(ctx, theCA+string(t.authority.id), true, "", time.Time{})
+}
 
 // unwritten notes that our zone took no update.
 func (e *Engine) unwritten(ctx context.Context, raw string) {

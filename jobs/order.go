@@ -215,7 +215,7 @@ func (i *issuance) unusable(ctx context.Context, err error) (*rest, error) {
 func (i *issuance) awaitResult(ctx context.Context) (*rest, error) {
 	var o acme.Order
 	var err error
-	done, stopped := i.pollCA(ctx, &i.signing, func() bool {
+	done, stopped := i.pollCA(ctx, &i.authority.signing, func() bool {
 		o, err = i.CA.Order(ctx, i.account, i.order.URL)
 		i.hint = o.RetryAfter
 		return err != nil || o.Status == acme.Invalid || o.Certificate != ""
@@ -241,7 +241,7 @@ func (i *issuance) issue(ctx context.Context, v tenants.Version) error {
 	v.Reason = i.order.Reason
 	facts := i.facts
 	facts.Certificate = facts.Certificate.Succeeded(i.order, facts.Current, v)
-	facts.Current = &v
+	facts.Current, facts.Signer = &v, facts.Issuer
 	i.order.State = tenants.Issued
 	_, err := i.sys.Issue(ctx, i.order, v, tenants.Due(facts.RenewalFacts(), time.Now()))
 	return err

@@ -121,7 +121,7 @@ func (i *issuance) await(ctx context.Context, c *tenants.Challenge) (*rest, erro
 	}
 	var r *rest
 	var err error
-	_, stopped := i.pollCA(ctx, &i.validation, func() bool {
+	_, stopped := i.pollCA(ctx, &i.authority.validation, func() bool {
 		r, err = i.validated(ctx, c, false)
 		return err != nil || r != nil || !c.Valid.IsZero()
 	})

@@ -16,10 +16,11 @@ const maxActs = 40
 // turn is one worker's time with one domain.
 type turn struct {
 	*Engine
-	id    tenants.DomainID
-	token string // holder of the lease: unlike any other, also in this process
-	facts tenants.Facts
-	stale bool // facts must be read anew: an act changed more of the rows than it changed of facts
+	*authority // that is being asked; nil until one is
+	id         tenants.DomainID
+	token      string // holder of the lease: unlike any other, also in this process
+	facts      tenants.Facts
+	stale      bool // facts must be read anew: an act changed more of the rows than it changed of facts
 }
 
 // rest is why a turn ends: when to come back, and what is wrong, if anything.
@@ -107,7 +108,7 @@ func (t *turn) end(ctx context.Context, r rest) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	if r.budget {
-		return t.sys.AwaitBudget(ctx, t.id, t.token, t.facts.Issuer.ID, r.finding)
+		return t.sys.AwaitBudget(ctx, t.id, t.token, t.facts.Issuer.AccountID, r.finding)
 	}
 	return t.sys.Rest(ctx, t.id, t.token, r.at, r.finding, tenants.StatusAfter(t.facts, r.finding, time.Now()))
 }
@@ -116,7 +117,7 @@ func (t *turn) end(ctx context.Context, r rest) error {
 func (t *turn) look(ctx context.Context) (*rest, error) {
 	d := t.facts.Domain
 	wildcard := d.Name != d.Delegation.Base
-	if len(t.facts.Issuer.CAA) == 0 { // which CAA identities it answers to, the CA says once
+	if i := t.facts.Issuer; len(i.CAA) == 0 || i.Account == "" { // which CAA identities it answers to, the CA says once
 		if issuer, _, err := t.ready(ctx); err == nil {
 			t.facts.Issuer = issuer
 		}
@@ -155,6 +156,9 @@ func (t *turn) plan(ctx context.Context, why tenants.Reason) (*rest, error) {
 // plan we have still holds.
 func (t *turn) askARI(ctx context.Context) error {
 	c := t.facts.Certificate
+	if err := t.turnTo(ctx, t.facts.Current.IssuerID); err != nil {
+		return err
+	}
 	info, err := t.CA.RenewalInfo(ctx, t.facts.Current.ARICertID)
 	if err == nil {
 		t.heard(ctx)
@@ -216,16 +220,18 @@ func (t *turn) remove(ctx context.Context, c tenants.Challenge) (*rest, error) {
 // release ends the claim. Its authorizations are deactivated first (RFC 8555, section 7.5.2), since the CA may
 // reuse them for weeks for whoever uses the same account, which is every tenant.
 func (t *turn) release(ctx context.Context) (*rest, error) {
-	if len(t.facts.Authz) > 0 {
-		_, account, err := t.ready(ctx)
-		for _, url := range t.facts.Authz {
-			if err == nil {
-				err = t.CA.Deactivate(ctx, account, url)
-			}
-		}
-		if err != nil && passing(err) {
+	for _, a := range t.facts.Authz {
+		if err := t.deactivate(ctx, a); err != nil && passing(err) {
 			return t.caFault(ctx, err)
 		}
 	}
 	return nil, t.sys.FinishRelease(ctx, t.id)
+}
+
+func (t *turn) deactivate(ctx context.Context, a tenants.Authorization) error {
+	account, err := t.introduce(ctx, a.Issuer, a.Account)
+	if err != nil {
+		return err
+	}
+	return t.CA.Deactivate(ctx, account, a.URL)
 }

@@ -73,7 +73,7 @@ func (w *world) tenant(slug string) *store.Scope {
 func (w *world) start() {
 	w.t.Helper()
 	w.engine = jobs.New(jobs.Config{
-		DB: w.db, Log: slog.New(slog.DiscardHandler), CA: w.ca, Eyes: w.dns, Zone: w.dns, FirstPoll: 10 * time.Millisecond, StuckAfter: w.stuckAfter,
+		DB: w.db, Log: slog.New(slog.DiscardHandler), Connect: func(tenants.Issuer, tenants.EAB) jobs.CA { return w.ca }, Eyes: w.dns, Zone: w.dns, FirstPoll: 10 * time.Millisecond, StuckAfter: w.stuckAfter,
 		Issuer: w.issuer,
 	})
 	w.must(w.db.System().ClearLeases(w.ctx))

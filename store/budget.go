@@ -14,16 +14,16 @@ const budgetPatience = 6 * time.Hour
 const (
 	// The update changes nothing: it keeps others from ranking at the same moment, or all of a tenant's workers would get
 	// the same rank. It must come before the highest rank is read, and be a statement of its own.
-	lockRanksSQL = `update issuers set served_rank = served_rank where id = $1 returning served_rank`
+	lockRanksSQL = `update accounts set served_rank = served_rank where id = $1 returning served_rank`
 
 	lastRankSQL = `select coalesce(max(fair_rank), 0) from agenda where awaiting_budget = $1 and tenant_id = $2 and fair_rank > 0`
 
-	serveSQL = `update issuers set served_rank = $2 where id = $1 and served_rank < $2`
+	serveSQL = `update accounts set served_rank = $2 where id = $1 and served_rank < $2`
 )
 
 // rank gives a new name its place between those of all tenants, which it keeps until its order ends. In the other lanes
 // there are no ranks.
-func (t *tx) rank(d *domainRow, id tenants.IssuerID) error {
+func (t *tx) rank(d *domainRow, id tenants.AccountID) error {
 	if d.lane() != laneNew {
 		d.rank = 0
 	}
@@ -42,7 +42,7 @@ func (t *tx) rank(d *domainRow, id tenants.IssuerID) error {
 }
 
 // serve says that the domain of that rank goes out.
-func (t *tx) serve(id tenants.IssuerID, r tenants.Rank) error {
+func (t *tx) serve(id tenants.AccountID, r tenants.Rank) error {
 	if r == 0 {
 		return nil
 	}
@@ -50,17 +50,17 @@ func (t *tx) serve(id tenants.IssuerID, r tenants.Rank) error {
 	return err
 }
 
-// AwaitBudget puts a domain whose order found no token into the issuer's waiting room and gives the lease up. Admit
+// AwaitBudget puts a domain whose order found no token into the account's waiting room and gives the lease up. Admit
 // wakes it. When the lease was lost nothing is saved.
-func (s *System) AwaitBudget(ctx context.Context, id tenants.DomainID, owner string, issuer tenants.IssuerID, why tenants.Finding) error {
+func (s *System) AwaitBudget(ctx context.Context, id tenants.DomainID, owner string, account tenants.AccountID, why tenants.Finding) error {
 	return s.leave(ctx, id, owner, func(t *tx, d *domainRow) error {
 		d.Finding = why
 		d.hurry(t.now)
-		if err := t.rank(d, issuer); err != nil {
+		if err := t.rank(d, account); err != nil {
 			return err
 		}
 		d.refresh(t.now)
-		d.awaiting = issuer
+		d.awaiting = account
 		t.giveUp(d, t.now.Add(budgetPatience))
 		return nil
 	})
@@ -76,15 +76,15 @@ returning domain_id, turn, fair_rank`
 	admittedSQL = `select count(*) from agenda a where a.admitted_budget = $1 and a.admitted_budget <> ''`
 )
 
-// admitted counts the domains that were let out of an issuer's waiting room and did not spend yet.
-func (q query) admitted(id tenants.IssuerID) (n int, err error) {
+// admitted counts the domains that were let out of an account's waiting room and did not spend yet.
+func (q query) admitted(id tenants.AccountID) (n int, err error) {
 	return n, q.one(admittedSQL, []any{id}, &n)
 }
 
-// Admit lets domains out of an issuer's waiting room, the most urgent lane first and in it the earliest expiry; new
+// Admit lets domains out of an account's waiting room, the most urgent lane first and in it the earliest expiry; new
 // names go by turns of their tenants. It stops when as many as there are tokens are out that did not spend yet. Of these
 // tokens, kept are for emergencies alone. It returns how many it woke.
-func (s *System) Admit(ctx context.Context, id tenants.IssuerID, tokens, kept int) (woken int, err error) {
+func (s *System) Admit(ctx context.Context, id tenants.AccountID, tokens, kept int) (woken int, err error) {
 	err = s.db.housekeep(ctx, func(t *tx) error {
 		out, err := t.admitted(id)
 		if err != nil {
@@ -107,7 +107,7 @@ func (s *System) Admit(ctx context.Context, id tenants.IssuerID, tokens, kept in
 }
 
 // admit lets up to n domains out, of this lane and those before it.
-func (t *tx) admit(id tenants.IssuerID, lane, n int) (woken int, err error) {
+func (t *tx) admit(id tenants.AccountID, lane, n int) (woken int, err error) {
 	if n <= 0 {
 		return 0, nil
 	}

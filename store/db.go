@@ -114,7 +114,7 @@ type System struct{ db *DB }
 
 func (db *DB) now() time.Time { return db.cfg.Now().UTC().Truncate(time.Microsecond) }
 
-func (db *DB) read(ctx context.Context) query { return query{ctx, db.engine.read} }
+func (db *DB) read(ctx context.Context) query { return query{ctx, db.engine.read, db.cfg.Directory} }
 
 // mintID makes an identifier.
 func mintID[T tenants.ID](now time.Time) T {

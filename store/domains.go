@@ -43,9 +43,9 @@ type agenda struct {
 	working      bool
 	leaseOwner   string
 	leaseUntil   time.Time
-	rank         tenants.Rank     // in the lane of new names, from entering the waiting room to the end of the order
-	awaiting     tenants.IssuerID // whose waiting room it is in
-	admitted     tenants.IssuerID // whose waiting room let it out
+	rank         tenants.Rank      // in the lane of new names, from entering the waiting room to the end of the order
+	awaiting     tenants.AccountID // whose waiting room it is in
+	admitted     tenants.AccountID // whose waiting room let it out
 }
 
 // The lanes in which domains go when not all can: lower goes first.
@@ -155,7 +155,7 @@ func (d *domainRow) settled(now time.Time) {
 func (d *domainRow) leased(now time.Time) bool { return d.leaseOwner != "" && d.leaseUntil.After(now) }
 
 var (
-	domainFields = []string{"status", "finding", "dns_check", "proved_at", "reserved_at", "since_at", "releasing_at",
+	domainFields = []string{"issuer_id", "status", "finding", "dns_check", "proved_at", "reserved_at", "since_at", "releasing_at",
 		"released_at", "look_asked_at", "sort_at", "has_version", "not_before", "not_after", "renew_at", "window_start",
 		"window_end", "no_later", "free", "slot_width", "order_state", "reason", "failures", "failed_at",
 		"failed_on"}
@@ -164,7 +164,7 @@ var (
 )
 
 func (d *domainRow) values() []any {
-	return []any{d.Status, encFinding(d.Finding), d.check, us(d.Proved), us(d.Reserved), us(d.Since), us(d.releasing),
+	return []any{d.issuer, d.Status, encFinding(d.Finding), d.check, us(d.Proved), us(d.Reserved), us(d.Since), us(d.releasing),
 		us(d.Released), us(d.lookAsked), us(d.sortAt()), bit(d.hasVersion), us(d.notBefore), us(d.notAfter), us(d.renewAt),
 		us(d.windowStart), us(d.windowEnd), us(d.noLater), bit(d.free), int64(d.slotWidth / time.Second), d.orderState, d.reason, int64(d.failures),
 		us(d.failedAt), d.failedOn}

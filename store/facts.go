@@ -15,7 +15,7 @@ func (q query) facts(d *domainRow, now time.Time) (f tenants.Facts, err error) {
 			return f, err
 		}
 	}
-	if f.Certificate, f.Issuer, err = q.certificateOf(d.Tenant, d.ID); err != nil {
+	if f.Certificate, f.Signer, err = q.certificateOf(d.Tenant, d.ID); err != nil {
 		return f, err
 	}
 	if err = q.rules(d.Tenant, &f); err != nil {
@@ -25,6 +25,9 @@ func (q query) facts(d *domainRow, now time.Time) (f tenants.Facts, err error) {
 		return f, err
 	}
 	if f.Order, err = q.openOrder(d); err != nil {
+		return f, err
+	}
+	if err = q.issuers(&f); err != nil {
 		return f, err
 	}
 	if f.Leftover, err = q.leftover(d); err != nil {
@@ -42,11 +45,34 @@ func (q query) rules(tenant tenants.TenantID, f *tenants.Facts) error {
 		doc(&f.Hours), doc(&f.Policy), at(&f.PolicySince)), "tenant")
 }
 
+// issuers fills in who was or will be asked, and who signed what there is.
+func (q query) issuers(f *tenants.Facts) error {
+	all, err := q.authorities()
+	if err != nil {
+		return err
+	}
+	first := f.Signer // its issuer: who will be asked unless the settings name another by now
+	if f.Signer = (tenants.Issuer{}); f.Current != nil {
+		f.Signer = of(all, f.Current.IssuerID, f.Current.Account)
+	}
+	if f.Order != nil {
+		f.Issuer = of(all, f.Order.Issuer, f.Order.Account)
+		return nil
+	}
+	for _, a := range all {
+		if a.ID == first.ID && f.Issuer.ID == "" || a.Directory == q.home {
+			f.Issuer = a.For(f.Domain.Tenant)
+		}
+	}
+	return nil
+}
+
 const certificateSQL = `
 select c.id, c.tenant_id, c.domain_id, c.names, c.issuer_id, c.profile, c.key_type, c.current_version, c.plan, c.ari,
 	c.renew_now_at, c.renewed_by, c.strategy, c.csr, c.changed_at, c.changed, c.compromised_at, c.compromised_by, c.revoked_at,
 	c.paused_until, c.paused_by, ` + issuerColumns + `
-from certificates c join issuers i on i.id = c.issuer_id where c.tenant_id = $1 and c.domain_id = $2`
+from certificates c join issuers i on i.id = c.issuer_id join accounts b on b.issuer_id = i.id and b.shard = 0
+where c.tenant_id = $1 and c.domain_id = $2`
 
 func (q query) certificateOf(tenant tenants.TenantID, id tenants.DomainID) (c tenants.Certificate, i tenants.Issuer, err error) {
 	dest := append([]any{&c.ID, &c.Tenant, &c.Domain, doc(&c.Names), &c.Issuer, &c.Profile, &c.KeyType, &c.Current,
@@ -94,9 +120,10 @@ where c.tenant_id = $1 and c.domain_id = $2 and c.presented_at > 0 and c.cleaned
 const remembered = 200 * 24 * time.Hour
 
 // authorizations lists the authorizations that were won with this claim and may live on at the authority.
-func (q query) authorizations(d *domainRow, now time.Time) ([]string, error) {
-	return collect(q, scanOne[string], `
-select c.authz from challenges c join orders o on o.id = c.order_id
-where c.tenant_id = $1 and c.domain_id = $2 and c.authz <> '' and o.created_at > $3 group by c.authz order by max(c.id) desc limit 500`,
+func (q query) authorizations(d *domainRow, now time.Time) ([]tenants.Authorization, error) {
+	return collect(q, func(r rows) (a tenants.Authorization, err error) { return a, r.Scan(&a.URL, &a.Issuer, &a.Account) }, `
+select c.authz, o.issuer_id, o.account_id from challenges c join orders o on o.id = c.order_id
+where c.tenant_id = $1 and c.domain_id = $2 and c.authz <> '' and o.created_at > $3
+group by c.authz, o.issuer_id, o.account_id order by max(c.id) desc limit 500`,
 		d.Tenant, d.ID, us(now.Add(-remembered)))
 }

@@ -32,6 +32,7 @@ on conflict (what) do update set since_at = case when health.ok = excluded.ok th
 // Health is what is known of everything we depend on and ever asked.
 func (s *System) Health(ctx context.Context) ([]Health, error) {
 	return collect(s.db.read(ctx), func(r rows) (h Health, err error) {
-		return h, r.Scan(&h.What, flag{&h.OK}, at(&h.Since), at(&h.NextTry), &h.Text)
-	}, `select what, ok, since_at, next_at, text from health order by what`)
+		return h, r.Scan(&h.What, flag{&h.OK}, at(&h.Since), at(&h.NextTry), &h.Text, &h.Name)
+	}, `select h.what, h.ok, h.since_at, h.next_at, h.text, coalesce(i.name, '')
+from health h left join issuers i on h.what = 'ca:' || i.id order by h.what`)
 }

@@ -32,10 +32,15 @@ func (s *System) Issue(ctx context.Context, o tenants.Order, v tenants.Version, 
 }
 
 func (t *tx) issue(d *domainRow, was, o tenants.Order, v tenants.Version, plan tenants.Verdict) (tenants.VersionID, error) {
-	c, issuer, err := t.certificateOf(d.Tenant, d.ID)
+	c, _, err := t.certificateOf(d.Tenant, d.ID)
 	if err != nil {
 		return "", err
 	}
+	issuer, err := t.issuer(was.Issuer)
+	if err != nil {
+		return "", err
+	}
+	v.IssuerID, v.Account, d.issuer = was.Issuer, was.Account, was.Issuer
 	v.ID, v.Tenant, v.Certificate, v.Order, v.Reason, v.Issued = mintID[tenants.VersionID](t.now), d.Tenant, c.ID, o.ID, was.Reason, t.now
 	if v.Number, err = t.nextNumber(c); err != nil {
 		return "", err
@@ -66,9 +71,9 @@ func (t *tx) issue(d *domainRow, was, o tenants.Order, v tenants.Version, plan t
 
 const (
 	addVersionSQL = `
-insert into versions (id, tenant_id, certificate_id, order_id, number, names, serial, issuer, not_before, not_after, key_type,
+insert into versions (id, tenant_id, certificate_id, order_id, issuer_id, account_id, number, names, serial, issuer, not_before, not_after, key_type,
 	spki, fingerprint, ari_cert_id, chain, private_key, reason, issued_at, key_created_at)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)`
 
 	takeKeySQL = `update orders set private_key = null where tenant_id = $1 and id = $2`
 )
@@ -86,7 +91,7 @@ func (t *tx) addVersion(v tenants.Version) error {
 	if blob, err = t.db.seal(t.query, v.Tenant, key, versionKey(v.ID)); err != nil {
 		return err
 	}
-	if _, err := t.exec(addVersionSQL, v.ID, v.Tenant, v.Certificate, v.Order, v.Number, enc(v.Names), v.Serial,
+	if _, err := t.exec(addVersionSQL, v.ID, v.Tenant, v.Certificate, v.Order, v.IssuerID, v.Account, v.Number, enc(v.Names), v.Serial,
 		clean(v.Issuer), us(v.NotBefore), us(v.NotAfter), v.KeyType, v.SPKI, v.Fingerprint, v.ARICertID, clean(v.Chain),
 		blob, v.Reason, us(v.Issued), us(v.KeyCreated)); err != nil {
 		return fmt.Errorf("add version: %w", err)
@@ -111,7 +116,7 @@ const (
 
 	succeedSQL = `
 update certificates set current_version = $3, plan = $4, ari = '', renew_now_at = 0, renewed_by = '', revoked_at = 0,
-	changed_at = $5, changed = $6, compromised_at = $7, compromised_by = $8
+	changed_at = $5, changed = $6, compromised_at = $7, compromised_by = $8, issuer_id = $9
 where tenant_id = $1 and id = $2`
 )
 
@@ -125,7 +130,7 @@ func (t *tx) succeed(c tenants.Certificate, o tenants.Order, v tenants.Version, 
 	if _, err := t.exec(replaceSQL, c.Tenant, c.ID, us(t.now), v.ID); err != nil {
 		return err
 	}
-	_, err = t.exec(succeedSQL, c.Tenant, c.ID, v.ID, enc(plan), us(c.Changed), c.Change, us(c.Compromised), c.CompromisedBy)
+	_, err = t.exec(succeedSQL, c.Tenant, c.ID, v.ID, enc(plan), us(c.Changed), c.Change, us(c.Compromised), c.CompromisedBy, v.IssuerID)
 	return err
 }
 

@@ -26,13 +26,13 @@ func (s story) spends(i tenants.Issuer, id tenants.DomainID) store.Spent {
 func (s story) awaits(i tenants.Issuer, id tenants.DomainID) {
 	s.Helper()
 	s.begin(id)
-	check(s, s.sys.AwaitBudget(s.ctx, id, owner, i.ID, tenants.Finding{Code: tenants.BudgetSpent}))
+	check(s, s.sys.AwaitBudget(s.ctx, id, owner, i.AccountID, tenants.Finding{Code: tenants.BudgetSpent}))
 }
 
 // admits lets out as many as there are tokens, and returns who became due.
 func (s story) admits(i tenants.Issuer, tokens, kept int) []tenants.DomainID {
 	s.Helper()
-	must[int](s)(s.sys.Admit(s.ctx, i.ID, tokens, kept))
+	must[int](s)(s.sys.Admit(s.ctx, i.AccountID, tokens, kept))
 	return must[[]tenants.DomainID](s)(s.sys.Claim(s.ctx, 500))
 }
 
@@ -81,7 +81,7 @@ func TestOverdueWhileWaiting(t *testing.T) {
 		place := func(id tenants.DomainID) bool {
 			o := *s.begin(id).Order
 			o.Placing = w.Clock.Now()
-			_, spent, err := s.sys.PlaceOrder(s.ctx, o, i.ID, []tenants.Charge{perAccount})
+			_, spent, err := s.sys.PlaceOrder(s.ctx, o, []tenants.Charge{perAccount})
 			check(t, err)
 			return spent.OK
 		}

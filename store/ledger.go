@@ -81,7 +81,14 @@ func (s *System) Spend(ctx context.Context, id tenants.IssuerID, domain tenants.
 		if err != nil {
 			return err
 		}
-		if spent, err = t.spend(id, d, charges); err == nil && !spent.OK {
+		issuer, err := t.issuer(id)
+		if err != nil {
+			return err
+		}
+		if issuer.AccountID, err = t.accountAt(id, d.Tenant); err != nil {
+			return err
+		}
+		if spent, err = t.spend(issuer, d, charges); err == nil && !spent.OK {
 			return errUnchanged
 		}
 		return err
@@ -92,16 +99,21 @@ func (s *System) Spend(ctx context.Context, id tenants.IssuerID, domain tenants.
 	return spent, nil
 }
 
-// PlaceOrder spends what a new order costs and notes in the same transaction that it is about to be placed, at the
+// PlaceOrder spends what a new order costs at its issuer and notes in the same transaction that it is about to be placed, at the
 // instant o.Placing. When the budget does not allow it, nothing is saved. Conflict as in SaveOrder.
-func (s *System) PlaceOrder(ctx context.Context, o tenants.Order, id tenants.IssuerID, charges []tenants.Charge) (saved tenants.Order, spent Spent, err error) {
+func (s *System) PlaceOrder(ctx context.Context, o tenants.Order, charges []tenants.Charge) (saved tenants.Order, spent Spent, err error) {
 	err = s.db.housekeep(ctx, func(t *tx) error {
 		d, was, err := t.lockOrder(o.ID)
 		if err != nil {
 			return err
 		}
 		d.hurry(t.now)
-		if spent, err = t.spend(id, d, charges); err != nil || !spent.OK {
+		issuer, err := t.issuer(was.Issuer)
+		if err != nil {
+			return err
+		}
+		issuer.AccountID = was.Account
+		if spent, err = t.spend(issuer, d, charges); err != nil || !spent.OK {
 			return errors.Join(err, errUnchanged)
 		}
 		o.Cost = slices.DeleteFunc(slices.Clone(charges), isFailure)
@@ -129,19 +141,16 @@ func (d *domainRow) keeps(l tenants.Limit) int {
 	return l.Reserve()
 }
 
-func (t *tx) spend(id tenants.IssuerID, d *domainRow, charges []tenants.Charge) (Spent, error) {
+// spend takes the tokens at an issuer, with the account whose tokens and whose waiting room are meant.
+func (t *tx) spend(issuer tenants.Issuer, d *domainRow, charges []tenants.Charge) (Spent, error) {
 	if len(charges) == 0 {
 		return Spent{OK: true}, nil
-	}
-	issuer, err := t.issuer(id)
-	if err != nil {
-		return Spent{}, err
 	}
 	spent, err := t.spare(issuer, charges)
 	if err != nil || !spent.OK {
 		return spent, err
 	}
-	sorted, found, err := t.lockBuckets(id, slices.DeleteFunc(slices.Clone(charges), isFailure))
+	sorted, found, err := t.lockBuckets(issuer.ID, slices.DeleteFunc(slices.Clone(charges), isFailure))
 	if err != nil {
 		return Spent{}, err
 	}
@@ -149,7 +158,7 @@ func (t *tx) spend(id tenants.IssuerID, d *domainRow, charges []tenants.Charge) 
 		limit := issuer.Limits[c.Limit]
 		next, enough, when := spend(limit, d.keeps(limit), found[i], t.now)
 		if enough && c.Limit == tenants.OrdersPerAccount {
-			if enough, err = t.itsTurn(id, d, limit, found[i]); err != nil {
+			if enough, err = t.itsTurn(issuer.AccountID, d, limit, found[i]); err != nil {
 				return Spent{}, err
 			}
 		}
@@ -161,7 +170,7 @@ func (t *tx) spend(id tenants.IssuerID, d *domainRow, charges []tenants.Charge) 
 	if !spent.OK {
 		return spent, nil
 	}
-	return spent, t.saveBuckets(id, sorted, found)
+	return spent, t.saveBuckets(issuer.ID, sorted, found)
 }
 
 func isFailure(c tenants.Charge) bool { return c.Limit == tenants.FailuresPerName }
@@ -199,7 +208,7 @@ select w.domain_id from agenda w where w.awaiting_budget = $1 and w.awaiting_bud
 
 // itsTurn reports whether a domain may have one of the account's tokens: Admit let it out, or there are more tokens
 // than domains that Admit let out and nobody who goes before it waits.
-func (t *tx) itsTurn(id tenants.IssuerID, d *domainRow, l tenants.Limit, b bucket) (bool, error) {
+func (t *tx) itsTurn(id tenants.AccountID, d *domainRow, l tenants.Limit, b bucket) (bool, error) {
 	n, err := t.exec(leaveRoomSQL, d.ID, id)
 	if err != nil || n > 0 || l.Unlimited() {
 		return err == nil, err

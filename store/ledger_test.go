@@ -162,7 +162,7 @@ func TestWaitingRoom(t *testing.T) {
 		why := tenants.Finding{Code: tenants.BudgetSpent}
 		for _, id := range []tenants.DomainID{fresh, late, soon} {
 			s.begin(id)
-			check(t, s.sys.AwaitBudget(s.ctx, id, owner, i.ID, why))
+			check(t, s.sys.AwaitBudget(s.ctx, id, owner, i.AccountID, why))
 		}
 		if got := must[[]tenants.DomainID](t)(s.sys.Claim(s.ctx, 10)); len(got) != 0 {
 			t.Fatalf("claimed from the waiting room: %v", got)
@@ -171,10 +171,10 @@ func TestWaitingRoom(t *testing.T) {
 			t.Error("a new name overtakes renewals")
 		}
 		for _, want := range []tenants.DomainID{soon, late, fresh} {
-			if n := must[int](t)(s.sys.Admit(s.ctx, i.ID, 1, 0)); n != 1 {
+			if n := must[int](t)(s.sys.Admit(s.ctx, i.AccountID, 1, 0)); n != 1 {
 				t.Fatalf("%d admitted", n)
 			}
-			if n := must[int](t)(s.sys.Admit(s.ctx, i.ID, 1, 0)); n != 0 {
+			if n := must[int](t)(s.sys.Admit(s.ctx, i.AccountID, 1, 0)); n != 0 {
 				t.Fatal("a token was promised twice")
 			}
 			if got := must[[]tenants.DomainID](t)(s.sys.Claim(s.ctx, 10)); len(got) != 1 || got[0] != want {
@@ -185,13 +185,13 @@ func TestWaitingRoom(t *testing.T) {
 				t.Errorf("%s was admitted and may not spend", want)
 			}
 		}
-		if n := must[int](t)(s.sys.Admit(s.ctx, i.ID, 5, 0)); n != 0 {
+		if n := must[int](t)(s.sys.Admit(s.ctx, i.AccountID, 5, 0)); n != 0 {
 			t.Errorf("%d more admitted", n)
 		}
 		// The seven tokens left are promised to one; another may have six of them.
 		s.begin(late)
-		check(t, s.sys.AwaitBudget(s.ctx, late, owner, i.ID, why))
-		must[int](t)(s.sys.Admit(s.ctx, i.ID, 7, 0))
+		check(t, s.sys.AwaitBudget(s.ctx, late, owner, i.AccountID, why))
+		must[int](t)(s.sys.Admit(s.ctx, i.AccountID, 7, 0))
 		for k := range 7 {
 			if spent := must[store.Spent](t)(s.sys.Spend(s.ctx, i.ID, fresh, []tenants.Charge{perAccount})); spent.OK != (k < 6) {
 				t.Errorf("spending %d beside a promise: %v", k, spent.OK)
@@ -208,13 +208,13 @@ func TestAccounts(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, w *storetest.World) {
 		s := tell(t, w)
 		i := s.issuer(nil)
-		if _, ok, err := s.sys.AccountKey(s.ctx, i.ID); ok || err != nil {
+		if _, ok, err := s.sys.AccountKey(s.ctx, i.AccountID); ok || err != nil {
 			t.Fatalf("a key out of nothing: %v", err)
 		}
-		check(t, s.sys.SaveAccount(s.ctx, i.ID, tenants.NewSecret([]byte("first")), ""))
-		check(t, s.sys.SaveAccount(s.ctx, i.ID, tenants.NewSecret([]byte("second")), "")) // the first stays
-		check(t, s.sys.SaveAccount(s.ctx, i.ID, tenants.Secret{}, "https://ca.example/acct/1"))
-		key, ok, err := s.sys.AccountKey(s.ctx, i.ID)
+		check(t, s.sys.SaveAccount(s.ctx, i.AccountID, store.NewKey{Type: tenants.P256, Key: tenants.NewSecret([]byte("first"))}, ""))
+		check(t, s.sys.SaveAccount(s.ctx, i.AccountID, store.NewKey{Type: tenants.P384, Key: tenants.NewSecret([]byte("second"))}, "")) // the first stays
+		check(t, s.sys.SaveAccount(s.ctx, i.AccountID, store.NewKey{}, "https://ca.example/acct/1"))
+		key, ok, err := s.sys.AccountKey(s.ctx, i.AccountID)
 		check(t, err)
 		if !ok || string(key.Reveal()) != "first" {
 			t.Errorf("key is %q", key.Reveal())

@@ -11,12 +11,12 @@ import (
 	"perennial/tenants"
 )
 
-const orderColumns = `o.id, o.tenant_id, o.domain_id, o.certificate_id, o.state, o.revision, o.names, o.profile, o.reason,
+const orderColumns = `o.id, o.tenant_id, o.domain_id, o.certificate_id, o.issuer_id, o.account_id, o.state, o.revision, o.names, o.profile, o.reason,
 o.replaces, o.placing_at, o.url, o.finalize_url, o.result_url, o.expires_at, o.finding, o.attempts, o.cost, o.reached,
 o.created_at, o.ended_at`
 
 func scanOrder(o *tenants.Order) []any {
-	return []any{&o.ID, &o.Tenant, &o.Domain, &o.Certificate, &o.State, &o.Revision, doc(&o.Names), &o.Profile, &o.Reason,
+	return []any{&o.ID, &o.Tenant, &o.Domain, &o.Certificate, &o.Issuer, &o.Account, &o.State, &o.Revision, doc(&o.Names), &o.Profile, &o.Reason,
 		&o.Replaces, at(&o.Placing), &o.URL, &o.FinalizeURL, &o.ResultURL, at(&o.Expires), doc(&o.Finding), &o.Attempts, doc(&o.Cost),
 		doc(&o.Reached), at(&o.Created), at(&o.Ended)}
 }
@@ -53,15 +53,15 @@ func orderKey(id tenants.OrderID) seal.Place {
 }
 
 const addOrderSQL = `
-insert into orders (id, tenant_id, domain_id, certificate_id, state, revision, names, profile, reason, replaces, private_key,
-	reached, created_at)
-values ($1, $2, $3, $4, $5, 1, $6, $7, $8, $9, $10, $11, $12)`
+insert into orders (id, tenant_id, domain_id, certificate_id, issuer_id, account_id, state, revision, names, profile, reason,
+	replaces, private_key, reached, created_at)
+values ($1, $2, $3, $4, $5, $6, $7, 1, $8, $9, $10, $11, $12, $13, $14)`
 
 const keyWantedSQL = `
 select c.key_type, n.policy from certificates c join tenants n on n.id = c.tenant_id where c.domain_id = $1`
 
 // PlanOrder begins an order: it makes and seals its key and writes its row, in state planned. replaces is the ARI
-// certificate id of the version to be replaced, or empty. Conflict when an order is open, when the claim was never
+// certificate id of the version to be replaced, or empty; an issuer that does not know it is not told of it. Conflict when an order is open, when the claim was never
 // proved, or when it is being given up.
 func (s *System) PlanOrder(ctx context.Context, id tenants.DomainID, why tenants.Reason, replaces string) (order tenants.OrderID, err error) {
 	var wanted tenants.KeyType
@@ -100,20 +100,24 @@ func orderable(d *domainRow) error {
 }
 
 func (t *tx) planOrder(d *domainRow, why tenants.Reason, replaces string, key tenants.Secret) (tenants.OrderID, error) {
-	c, issuer, err := t.certificateOf(d.Tenant, d.ID)
+	f, err := t.facts(d, t.now)
 	if err != nil {
 		return "", err
 	}
+	c, issuer := f.Certificate, f.Issuer
 	id, profile := mintID[tenants.OrderID](t.now), c.Profile
 	if profile == "" {
 		profile = issuer.Profile
+	}
+	if issuer.ID != f.Signer.ID { // nobody else knows the version
+		replaces = ""
 	}
 	sealed, err := t.db.seal(t.query, d.Tenant, key, orderKey(id))
 	if err != nil {
 		return "", err
 	}
 	reached := map[tenants.OrderState]time.Time{tenants.Planned: t.now}
-	if _, err := t.exec(addOrderSQL, id, d.Tenant, d.ID, c.ID, tenants.Planned, enc(c.Names), profile, why, replaces,
+	if _, err := t.exec(addOrderSQL, id, d.Tenant, d.ID, c.ID, issuer.ID, issuer.AccountID, tenants.Planned, enc(c.Names), profile, why, replaces,
 		sealed, enc(reached), us(t.now)); err != nil {
 		return "", err
 	}

@@ -73,7 +73,7 @@ func (q query) nextRenewals(tenant tenants.TenantID, limit int) ([]PlannedRenewa
 func (q query) budget(tenant tenants.TenantID, now time.Time) (lines []BudgetLine, err error) {
 	issuers, err := collect(q, func(r rows) (i tenants.Issuer, err error) {
 		return i, r.Scan(scanIssuer(&i)...)
-	}, `select `+issuerColumns+` from issuers i where exists (select 1 from certificates c where c.tenant_id = $1 and c.issuer_id = i.id)
+	}, `select `+issuerColumns+` from `+issuerTables+` where exists (select 1 from certificates c where c.tenant_id = $1 and c.issuer_id = i.id)
 order by i.name, i.id`, tenant)
 	if err != nil {
 		return nil, err

@@ -35,6 +35,7 @@ var errNone = errors.New("no row")
 type query struct {
 	ctx  context.Context
 	conn conn
+	home string // directory of the issuer of those whose policy names none
 }
 
 func (q query) exec(text string, args ...any) (int64, error) {

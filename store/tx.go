@@ -56,7 +56,7 @@ func (db *DB) transact(ctx context.Context, audited bool, fn func(*tx) error) er
 func (db *DB) attempt(ctx context.Context, audited bool, fn func(*tx) error) error {
 	var t *tx
 	err := db.engine.run(ctx, func(ctx context.Context, c transaction) error {
-		t = &tx{query: query{ctx, c}, db: db, now: db.now(),
+		t = &tx{query: query{ctx, c, db.cfg.Directory}, db: db, now: db.now(),
 			deltas: map[tally]int{}, slots: map[slot]int{}, wakes: map[tenants.DomainID]int64{}, touched: map[topic]bool{}}
 		if err := fn(t); err != nil {
 			return err

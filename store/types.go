@@ -258,7 +258,8 @@ type Session struct {
 
 // Health is what is known of something we depend on.
 type Health struct {
-	What    string // "ca", "dns", "provider"
+	What    string // "ca:" with the issuer's id, "dns", "provider"
+	Name    string // of the issuer
 	OK      bool
 	Since   time.Time // of the present state
 	NextTry time.Time // zero when nothing is planned

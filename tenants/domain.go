@@ -85,8 +85,8 @@ type Certificate struct {
 	Tenant    TenantID
 	Domain    DomainID
 	Names     []string
-	Issuer    IssuerID
-	Profile   string // ACME profile, empty for the CA's default
+	Issuer    IssuerID // whom the current version came from; before the first, whom it will be asked of
+	Profile   string   // ACME profile, empty for the CA's default
 	KeyType   KeyType
 	Current   VersionID // empty before the first
 	Plan      Verdict   // zero before the first version
@@ -134,7 +134,9 @@ type Version struct {
 	Tenant      TenantID
 	Certificate CertificateID
 	Order       OrderID
-	Number      int // 1 for the first of the lineage
+	IssuerID    IssuerID
+	Account     AccountID // that it was ordered with
+	Number      int       // 1 for the first of the lineage
 	Names       []string
 	Serial      string // lower-case hex
 	Issuer      string // the signing CA's common name
@@ -157,11 +159,12 @@ func (v Version) Lifetime() time.Duration { return v.NotAfter.Sub(v.NotBefore) }
 // Issuer is an ACME CA as the portal uses it.
 type Issuer struct {
 	ID        IssuerID
-	Name      string   // as pages show it: "Let’s Encrypt"
-	Directory string   // RFC 8555, section 7.1.1; its URL is the identity of the issuer
-	Profile   string   // asked for unless the certificate names another
-	Account   string   // account URL, empty before registration
-	CAA       []string // identities that a CAA record may name (from the directory's meta)
+	Name      string    // as pages show it: "Let’s Encrypt"
+	Directory string    // RFC 8555, section 7.1.1; its URL is the identity of the issuer
+	Profile   string    // asked for unless the certificate names another
+	AccountID AccountID // which account of ours there is used: the tenant's where the issuer was read for one, else the first
+	Account   string    // its URL, empty before registration
+	CAA       []string  // identities that a CAA record may name (from the directory's meta)
 	Limits    Limits
 	FreeARI   bool // a renewal that names what it replaces (RFC 9773, section 5) spends none of Limits
 }

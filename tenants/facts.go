@@ -6,7 +6,8 @@ import "time"
 type Facts struct {
 	Domain      Domain
 	Certificate Certificate
-	Issuer      Issuer
+	Issuer      Issuer // that the open order is placed with; without one, that the next will be
+	Signer      Issuer // that the current version came from; zero before the first
 	Hours       Hours  // of the tenant
 	Policy      Policy // of the tenant, in its present form since PolicySince (zero: always)
 	PolicySince time.Time
@@ -14,9 +15,16 @@ type Facts struct {
 	Order       *Order   // the open one, or the last one while its TXT values are not cleaned; else nil
 	Failures    int      // orders that failed in a row, since DNS last changed
 	LastFailed  time.Time
-	Releasing   bool        // a person gave the domain up, or its reservation ran out: clean up, then released
-	Leftover    []Challenge // of closed orders, still dirty
-	Authz       []string    // authorization URLs to deactivate when releasing
+	Releasing   bool            // a person gave the domain up, or its reservation ran out: clean up, then released
+	Leftover    []Challenge     // of closed orders, still dirty
+	Authz       []Authorization // to deactivate when releasing
+}
+
+// Authorization is what an account of ours won at an issuer, and may live on there (RFC 8555, section 7.1.4).
+type Authorization struct {
+	URL     string
+	Issuer  IssuerID
+	Account AccountID
 }
 
 // Act is the one thing to do next for a domain.

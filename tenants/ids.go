@@ -18,13 +18,14 @@ type (
 	OrderID       string
 	ChallengeID   string
 	IssuerID      string
+	AccountID     string
 	EntryID       string
 	SessionID     string
 )
 
 // ID is any identifier of this package.
 type ID interface {
-	TenantID | MemberID | GroupID | DomainID | DelegationID | CertificateID | VersionID | OrderID | ChallengeID | IssuerID | EntryID | SessionID
+	TenantID | MemberID | GroupID | DomainID | DelegationID | CertificateID | VersionID | OrderID | ChallengeID | IssuerID | AccountID | EntryID | SessionID
 }
 
 const crockford = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -82,6 +83,8 @@ func prefixOf[T ID]() string {
 		return "chl"
 	case IssuerID:
 		return "iss"
+	case AccountID:
+		return "acc"
 	case EntryID:
 		return "ent"
 	default:

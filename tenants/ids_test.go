@@ -63,12 +63,12 @@ func TestIDsSortByRandomnessWithinAMillisecond(t *testing.T) {
 func TestPrefixesDiffer(t *testing.T) {
 	prefixes := []string{
 		prefixOf[TenantID](), prefixOf[MemberID](), prefixOf[GroupID](), prefixOf[DomainID](), prefixOf[DelegationID](),
-		prefixOf[CertificateID](), prefixOf[VersionID](), prefixOf[OrderID](), prefixOf[ChallengeID](), prefixOf[IssuerID](),
+		prefixOf[CertificateID](), prefixOf[VersionID](), prefixOf[OrderID](), prefixOf[ChallengeID](), prefixOf[IssuerID](), prefixOf[AccountID](),
 		prefixOf[EntryID](), prefixOf[SessionID](),
 	}
 	slices.Sort(prefixes)
-	if n := len(slices.Compact(prefixes)); n != 12 {
-		t.Errorf("12 kinds of id have %d prefixes", n)
+	if n := len(slices.Compact(prefixes)); n != 13 {
+		t.Errorf("13 kinds of id have %d prefixes", n)
 	}
 }
 

@@ -143,7 +143,7 @@ func (f Facts) RenewalFacts() RenewalFacts {
 	return RenewalFacts{
 		ID: f.Certificate.ID, Serial: f.Current.Serial,
 		NotBefore: f.Current.NotBefore, NotAfter: f.Current.NotAfter,
-		IssuerName: f.Issuer.Name, ARI: f.Certificate.ARI,
+		IssuerName: f.Signer.Name, ARI: f.Certificate.ARI,
 		Asked: f.Certificate.RenewNow, AskedBy: f.Certificate.RenewedBy,
 		Compromised: f.Certificate.Compromised, Revoked: f.Certificate.Revoked,
 		Changed: f.Certificate.Changed, Change: f.Certificate.Change,

@@ -39,6 +39,8 @@ type Order struct {
 	Tenant      TenantID
 	Domain      DomainID
 	Certificate CertificateID
+	Issuer      IssuerID
+	Account     AccountID // ours there
 	State       OrderState
 	Revision    int // every save adds one and refuses to overwrite another's
 	Names       []string

@@ -84,13 +84,29 @@ create table issuers (
   name        {text}  not null,
   directory   {text}  not null unique,
   profile     {text}  not null,
-  account     {text}  not null,
-  account_key {bytes},
   caa         {text}  not null,
-  limits      {text}  not null,
+  limits      {text}  not null,              -- as published, and as the settings have them
+  overrides   {text}  not null default '',   -- of limits, by the operator
   free_ari    {int}   not null,
+  eab_key_id  {text}  not null default '',   -- external account binding, for accounts still to be opened
+  eab_key     {bytes},                       -- sealed
+  accounts    {int}   not null default 1,    -- how many of them new orders are spread over
+  rank        {int}   not null default 0,    -- the operator's order of preference
+  created_at  {int}   not null,
+  retired_at  {int}   not null default 0
+){strict};
+
+-- Our accounts at an issuer. A row is there before its key, and a key before its URL.
+create table accounts (
+  id          {text}  not null primary key,
+  issuer_id   {text}  not null references issuers (id),
+  shard       {int}   not null,
+  url         {text}  not null default '',
+  private_key {bytes},                       -- sealed
+  key_type    {text}  not null default '',
   served_rank {int}   not null default 0,    -- of the new name that was let out of the waiting room last
-  created_at  {int}   not null
+  created_at  {int}   not null,
+  unique (issuer_id, shard)
 ){strict};
 
 -- A label is never given twice, so rows stay after release. A base name is held by one tenant at a time.
@@ -162,8 +178,8 @@ create table agenda (
   lease_owner     {text} not null default '',
   lease_until     {int}  not null default 0,
   fair_rank       {int}  not null default 0,  -- of a new name in the waiting room, so that tenants take turns there
-  awaiting_budget {text} not null default '', -- issuer whose ledger had no token left
-  admitted_budget {text} not null default ''  -- issuer whose waiting room let it out, until it spends or rests
+  awaiting_budget {text} not null default '', -- account whose ledger had no token left
+  admitted_budget {text} not null default ''  -- account whose waiting room let it out, until it spends or rests
 ){strict};
 create index agenda_due on agenda (next_action_at, lane, not_after, domain_id) where next_action_at > 0;
 create index agenda_waiting on agenda (awaiting_budget, lane, fair_rank, not_after, domain_id) where awaiting_budget <> '';
@@ -174,7 +190,7 @@ create table certificates (
   id              {text} not null primary key,
   tenant_id       {text} not null references tenants (id),
   domain_id       {text} not null unique references domains (id),
-  issuer_id       {text} not null references issuers (id),
+  issuer_id       {text} not null references issuers (id), -- of the current version; before the first, of the order to come
   names           {text} not null,
   profile         {text} not null,
   key_type        {text} not null,
@@ -199,6 +215,8 @@ create table orders (
   tenant_id      {text}  not null references tenants (id),
   domain_id      {text}  not null references domains (id),
   certificate_id {text}  not null references certificates (id),
+  issuer_id      {text}  not null references issuers (id),
+  account_id     {text}  not null references accounts (id),
   state          {text}  not null,
   revision       {int}   not null,
   names          {text}  not null,
@@ -246,10 +264,12 @@ create table versions (
   tenant_id      {text}  not null references tenants (id),
   certificate_id {text}  not null references certificates (id),
   order_id       {text}  not null unique references orders (id),
+  issuer_id      {text}  not null references issuers (id),
+  account_id     {text}  not null references accounts (id),
   number         {int}   not null,
   names          {text}  not null,
   serial         {text}  not null,
-  issuer         {text}  not null,
+  issuer         {text}  not null,           -- common name of who signed
   not_before     {int}   not null,
   not_after      {int}   not null,
   key_type       {text}  not null,

@@ -104,9 +104,10 @@ func (f Fill) addTenant(ctx context.Context, db *store.DB, i int) (tenants.Tenan
 const (
 	rowsSQL = `
 with recursive
-given (tenant, customer, first, amount, now, issuer, chain, spread) as (
+given (tenant, customer, first, amount, now, issuer, account, chain, spread) as (
 	select cast($1 as text), cast($2 as text), cast($3 as bigint), cast($4 as bigint), cast($5 as bigint),
-		(select id from issuers where directory = cast($6 as text)), cast($7 as text), cast($8 as bigint)),
+		(select id from issuers where directory = cast($6 as text)),
+		(select a.id from accounts a join issuers i on i.id = a.issuer_id where i.directory = cast($6 as text) and a.shard = 0), cast($7 as text), cast($8 as bigint)),
 counted (i) as (select cast(1 as bigint) union all select i + 1 from counted where i < (select amount from given)),
 numbered as (
 	select i, first + i as number, given.*,
@@ -144,14 +145,14 @@ from r`
 select 'crt_' || digits, tenant, 'dom_' || digits, issuer, '["' || name || '"]', '', 'P-256',
 	case has when 1 then 'ver_' || digits else '' end from r`
 
-	fillOrdersSQL = `insert into orders (id, tenant_id, domain_id, certificate_id, state, revision, names, profile, reason,
+	fillOrdersSQL = `insert into orders (id, tenant_id, domain_id, certificate_id, issuer_id, account_id, state, revision, names, profile, reason,
 	replaces, created_at, ended_at)` + rowsSQL + `
-select 'ord_' || digits, tenant, 'dom_' || digits, 'crt_' || digits, 'issued', 7, '["' || name || '"]', '', 'first', '',
+select 'ord_' || digits, tenant, 'dom_' || digits, 'crt_' || digits, issuer, account, 'issued', 7, '["' || name || '"]', '', 'first', '',
 	issued - 1000000, issued from r where has = 1`
 
-	fillVersionsSQL = `insert into versions (id, tenant_id, certificate_id, order_id, number, names, serial, issuer, not_before,
+	fillVersionsSQL = `insert into versions (id, tenant_id, certificate_id, order_id, issuer_id, account_id, number, names, serial, issuer, not_before,
 	not_after, key_type, spki, fingerprint, ari_cert_id, chain, private_key, reason, issued_at, key_created_at)` + rowsSQL + `
-select 'ver_' || digits, tenant, 'crt_' || digits, 'ord_' || digits, 1, '["' || name || '"]', digits, 'Bench CA', issued,
+select 'ver_' || digits, tenant, 'crt_' || digits, 'ord_' || digits, issuer, account, 1, '["' || name || '"]', digits, 'Bench CA', issued,
 	issued + 90 * ` + day + `, 'P-256', digits, digits, 'aki.' || digits, chain, $9, 'first', issued, issued from r where has = 1`
 
 	// The week begins on Monday, and 1970 began on a Thursday.

@@ -4,6 +4,7 @@ package app
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -93,11 +94,8 @@ func newEngine(c Config, db *store.DB, log *slog.Logger) (*jobs.Engine, error) {
 		return nil, err
 	}
 	return jobs.New(jobs.Config{
-		DB: db,
-		CA: acme.New(acme.Config{
-			Directory: c.ACMEDirectory, Roots: roots, UserAgent: "perennial/" + Build, Contact: c.ACMEContacts,
-			EABKeyID: c.ACMEEABKeyID, EABKey: c.ACMEEABKey,
-		}),
+		DB:        db,
+		Connect:   connector(c, roots),
 		Eyes:      newResolver(c),
 		Zone:      zone,
 		Issuer:    issuer(c),
@@ -105,6 +103,19 @@ func newEngine(c Config, db *store.DB, log *slog.Logger) (*jobs.Engine, error) {
 		Workers:   c.Workers,
 		FirstPoll: c.ACMEFirstPoll,
 	}), nil
+}
+
+// connector makes the clients of issuers. The one of the settings has its external account binding there, too.
+func connector(c Config, roots *x509.CertPool) func(tenants.Issuer, tenants.EAB) jobs.CA {
+	return func(i tenants.Issuer, eab tenants.EAB) jobs.CA {
+		if i.Directory == c.ACMEDirectory {
+			eab = tenants.EAB{KeyID: c.ACMEEABKeyID, Key: c.ACMEEABKey}
+		}
+		return acme.New(acme.Config{
+			Directory: i.Directory, Roots: roots, UserAgent: "perennial/" + Build, Contact: c.ACMEContacts,
+			EABKeyID: eab.KeyID, EABKey: eab.Key,
+		})
+	}
 }
 
 func newResolver(c Config) *dns.Resolver {
