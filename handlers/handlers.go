@@ -51,6 +51,9 @@ type Config struct {
 	// yet another provider: Chromium wants them named in the content security policy.
 	FormOrigins []string
 
+	// CheckDirectory asks an authority's directory before it is added; handlers themselves never speak to one.
+	CheckDirectory store.CheckDirectory
+
 	Now func() time.Time // nil: time.Now
 	Log *slog.Logger     // nil: slog.Default()
 }

@@ -67,6 +67,13 @@ func (e *Engine) authority(ctx context.Context, id tenants.IssuerID) (*authority
 	return nil, fmt.Errorf("connect to authority %q: there is no such row", id)
 }
 
+// forget lets the next turn connect to an issuer anew: its binding may have been mended meanwhile.
+func (e *Engine) forget(id tenants.IssuerID) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.authorities, id)
+}
+
 // turnTo makes an issuer the one that this turn speaks with.
 func (t *turn) turnTo(ctx context.Context, id tenants.IssuerID) (err error) {
 	if t.authority == nil || t.authority.id != id {
@@ -180,6 +187,7 @@ func (e *Engine) open(ctx context.Context, a *authority, id tenants.AccountID, k
 // on its side, is registered again with the same key; anything else only the operator can mend.
 func (t *turn) accountFault(ctx context.Context, p *acme.Problem) time.Time {
 	if p.Kind() != "accountDoesNotExist" {
+		t.forget(t.authority.id)
 		return time.Now().Add(parked)
 	}
 	a, id := t.authority, t.facts.Issuer.AccountID

@@ -125,10 +125,11 @@ func (e *Engine) Prepare(ctx context.Context) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	saved, err := e.sys.SaveIssuer(ctx, e.Issuer)
-	if err == nil {
-		e.home = saved
+	if err != nil {
+		return err
 	}
-	return err
+	e.home = saved
+	return e.sys.RefreshLimits(ctx)
 }
 
 func orInt(n, otherwise int) int {

@@ -59,11 +59,11 @@ insert into issuers (id, name, directory, profile, caa, limits, free_ari, create
 values ($1, $2, $3, $4, $5, $6, $7, $8)
 on conflict (directory) do update set name = excluded.name, profile = excluded.profile,
 	caa = case excluded.caa when 'null' then issuers.caa else excluded.caa end,
-	limits = excluded.limits, free_ari = excluded.free_ari
+	limits = excluded.limits, free_ari = excluded.free_ari, retired_at = 0
 returning id`
 
 // SaveIssuer writes what is configured of a directory, which identifies the issuer: name, profile, CAA identities and
-// limits. The accounts and the operator's own limits stay as they are, and so do the CAA identities when i.CAA is nil. It
+// limits; one that was retired is in use again. The accounts and the operator's own limits stay as they are, and so do the CAA identities when i.CAA is nil. It
 // returns the issuer as it is stored, whatever i.ID says.
 func (s *System) SaveIssuer(ctx context.Context, i tenants.Issuer) (saved tenants.Issuer, err error) {
 	err = s.db.housekeep(ctx, func(t *tx) error {
@@ -89,7 +89,7 @@ func (t *tx) saveIssuer(i tenants.Issuer) (id tenants.IssuerID, err error) {
 // SaveCAA keeps which identities a CAA record may name to allow the issuer, as its directory says.
 func (s *System) SaveCAA(ctx context.Context, id tenants.IssuerID, identities []string) error {
 	return s.db.housekeep(ctx, func(t *tx) error {
-		_, err := t.exec(`update issuers set caa = $2 where id = $1 and caa <> $2`, id, clean(enc(identities)))
+		_, err := t.exec(`update issuers set caa = $2 where id = $1 and caa <> $2`, id, clean(enc(append([]string{}, identities...)))) // none is not unknown
 		return err
 	})
 }

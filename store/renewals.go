@@ -127,9 +127,12 @@ var ofTenant = map[tenants.LimitName]string{
 	and (d.name = b.bucket or d.name = '*.' || b.bucket))`,
 }
 
-// fullest is the line with what its fullest bucket has left.
+// fullest is the line with what its fullest bucket has left, of all tenants for the platform.
 func (q query) fullest(tenant tenants.TenantID, issuer tenants.IssuerID, line BudgetLine, now time.Time) (BudgetLine, error) {
 	cond, args := ofTenant[line.Limit], []any{issuer, line.Limit, us(now)}
+	if tenant == platform {
+		cond = ""
+	}
 	if cond != "" {
 		args = append(args, tenant)
 	}

@@ -70,6 +70,7 @@ const (
 	ReadAudit           Permission = "read the audit log"
 	ReadTenants         Permission = "see all tenants"
 	ManageTenants       Permission = "change tenants"
+	ManageIssuers       Permission = "change authorities"
 )
 
 var roleMay = map[Role][]Permission{
@@ -81,7 +82,7 @@ var roleMay = map[Role][]Permission{
 }
 
 var platformMay = map[PlatformRole][]Permission{
-	Operator:        {ReadDomains, DownloadCertificate, CheckDomain, ReadAudit, ReadTenants, ManageTenants},
+	Operator:        {ReadDomains, DownloadCertificate, CheckDomain, ReadAudit, ReadTenants, ManageTenants, ManageIssuers},
 	PlatformAuditor: {ReadDomains, DownloadCertificate, ReadAudit, ReadTenants},
 }
 

@@ -44,6 +44,12 @@ const (
 	DidExport       Action = "audit.export"
 	DidOpen         Action = "access" // denied access to something
 	DidAccount      Action = "issuer.account"
+	DidAddIssuer    Action = "issuer.add"
+	DidChangeIssuer Action = "issuer.change"
+	DidRetireIssuer Action = "issuer.retire"
+	DidChangeLimits Action = "issuer.limits"
+	DidExportKey    Action = "issuer.key.export"
+	DidRollKey      Action = "issuer.key.change"
 )
 
 // Change is one field before and after.

@@ -122,11 +122,16 @@ func (f IssuerForm) wrongKeyID() string {
 	case f.EABKeyID != "":
 		return ""
 	case p.EAB.Required:
-		return fmt.Sprintf("%s opens accounts only for its customers. Paste the key id of the external account binding that it gave you.", p.Name)
+		return BindingMissing(p.Name)
 	case !f.EABKey.Empty():
 		return "An HMAC key needs the key id that came with it. Paste both, or neither."
 	}
 	return ""
+}
+
+// BindingMissing is the sentence at the field eab_key_id when an authority wants an external account binding and there is none.
+func BindingMissing(issuer string) string {
+	return fmt.Sprintf("%s opens accounts only for its customers. Paste the key id of the external account binding that it gave you.", issuer)
 }
 
 func (f IssuerForm) wrongKey() string {

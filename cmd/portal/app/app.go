@@ -68,7 +68,7 @@ func (a *App) build(ctx context.Context) error {
 	if a.Engine, err = newEngine(a.config, a.DB, a.log); err != nil {
 		return err
 	}
-	a.site, err = newSite(a.config, a.DB, a.log)
+	a.site, err = newSite(a.config, a.DB, a.Engine, a.log)
 	return err
 }
 
@@ -142,7 +142,7 @@ func issuer(c Config) tenants.Issuer {
 	return i
 }
 
-func newSite(c Config, db *store.DB, log *slog.Logger) (*handlers.Site, error) {
+func newSite(c Config, db *store.DB, engine *jobs.Engine, log *slog.Logger) (*handlers.Site, error) {
 	signIn, err := auth.New(auth.Config{
 		DB: db, BaseURL: c.BaseURL, Log: log,
 		Issuer: c.OIDCIssuer, ClientID: c.OIDCClientID, ClientSecret: c.OIDCClientSecret, GroupsClaim: c.OIDCGroupsClaim,
@@ -154,7 +154,7 @@ func newSite(c Config, db *store.DB, log *slog.Logger) (*handlers.Site, error) {
 	return handlers.New(handlers.Config{
 		DB: db, Auth: signIn, BaseURL: c.BaseURL, Version: Build, Log: log,
 		IssuerName: issuer(c).Name, Zone: c.DelegationZone, Rules: rules(c), TrustedProxies: c.TrustedProxies,
-		FormOrigins: c.OIDCOrigins,
+		FormOrigins: c.OIDCOrigins, CheckDirectory: engine.CheckDirectory,
 	}), nil
 }
 

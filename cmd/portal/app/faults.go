@@ -1,9 +1,13 @@
 package app
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
+
+	"perennial/tenants"
 )
 
 // Fault is one thing that is wrong with the settings.
@@ -37,6 +41,19 @@ func (f Faults) Error() string {
 
 func (f *Faults) add(setting, format string, args ...any) {
 	*f = append(*f, Fault{setting, fmt.Sprintf(format, args...)})
+}
+
+// addFields adds what an error says of a form's fields, for the settings that stand for them.
+func (f *Faults) addFields(err error, settings map[string]string) {
+	e, ok := errors.AsType[*tenants.Error](err)
+	if !ok {
+		return
+	}
+	for _, field := range slices.Sorted(maps.Keys(settings)) {
+		if text := e.Fields[field]; text != "" {
+			f.add(settings[field], "%s", text)
+		}
+	}
 }
 
 // and adds more, except about settings that could not even be read: those hold their default.

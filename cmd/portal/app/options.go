@@ -185,13 +185,15 @@ func parseLevel(s string) (slog.Level, string) {
 }
 
 func parseLimit(s string) (tenants.Limit, string) {
-	count, per, _ := strings.Cut(s, "/")
-	n, err1 := strconv.Atoi(count)
-	d, err2 := time.ParseDuration(per)
-	if errors.Join(err1, err2) != nil || n < 1 || d <= 0 {
+	count, per, both := strings.Cut(s, "/")
+	if !both {
 		return tenants.Limit{}, fmt.Sprintf("%q is not a limit. Write a count, a slash and a length of time, such as 300/3h.", s)
 	}
-	return tenants.Limit{Count: n, Per: d}, ""
+	_, limit, err := tenants.ParseLimit(string(tenants.OrdersPerAccount), count, per)
+	if e, wrong := errors.AsType[*tenants.Error](err); wrong {
+		return limit, strings.TrimSpace(e.Fields["count"] + " " + e.Fields["per"])
+	}
+	return limit, ""
 }
 
 // parsePrefix also takes a single address.

@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"perennial/tenants"
 )
 
 // Validate reports everything that keeps the portal from serving, as Faults.
@@ -90,9 +92,8 @@ func (c Config) checkSignIn(f *Faults) {
 }
 
 func (c Config) checkAuthority(f *Faults) {
-	if u, err := url.Parse(c.ACMEDirectory); err != nil || u.Scheme != "https" || u.Host == "" {
-		f.add("acme-directory", "%q is not an https URL. Write the directory URL that the authority publishes.", c.ACMEDirectory)
-	}
+	_, err := tenants.ParseIssuer(tenants.IssuerForm{Directory: c.ACMEDirectory, EABKeyID: c.ACMEEABKeyID, EABKey: c.ACMEEABKey})
+	f.addFields(err, map[string]string{"directory": "acme-directory", "eab_key_id": "acme-eab-key-id", "eab_key": "acme-eab-key"})
 	if !c.ACMEAcceptTerms {
 		f.add("acme-accept-terms", "The authority's terms of service are not agreed to. Read them, then write true.")
 	}
@@ -103,12 +104,6 @@ func (c Config) checkAuthority(f *Faults) {
 	}
 	if _, err := c.Roots(); err != nil {
 		f.add("acme-root-file", "It gives no root (%v). Name a PEM file with at least one CERTIFICATE block.", err)
-	}
-	if (c.ACMEEABKeyID == "") != c.ACMEEABKey.Empty() {
-		f.add("acme-eab-key-id", "An external account binding needs both acme-eab-key-id and acme-eab-key. Write both, or neither.")
-	}
-	if _, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(string(c.ACMEEABKey.Reveal()), "=")); err != nil {
-		f.add("acme-eab-key", "It is not base64url. Copy the HMAC key as the authority shows it.")
 	}
 	if c.ACMEFirstPoll <= 0 || c.ACMEFirstPoll > time.Minute {
 		f.add("acme-first-poll", "%v is out of range. Write a length of time up to 1m, such as 1s.", c.ACMEFirstPoll)

@@ -1,0 +1,31 @@
+package jobs
+
+import (
+	"context"
+	"fmt"
+
+	"perennial/tenants"
+)
+
+// CheckDirectory asks a directory whether it is one of an ACME authority that would take us, before it is added. It is a
+// store.CheckDirectory.
+func (e *Engine) CheckDirectory(ctx context.Context, i tenants.Issuer, eab tenants.EAB) (caa []string, err error) {
+	meta, err := e.Connect(i, eab).Meta(ctx)
+	switch p := asProblem(err); {
+	case err == nil && meta.EABRequired && eab.KeyID == "":
+		return nil, wrong("eab_key_id", tenants.BindingMissing(i.Name))
+	case err == nil:
+		return meta.CAAIdentities, nil
+	case p == nil:
+		return nil, fmt.Errorf("check directory: %w", err)
+	case p.Code == tenants.CASilent:
+		return nil, wrong("directory", "No authority answers there just now. Check the address, and that the portal's host may reach it, then try again.")
+	default:
+		return nil, wrong("directory", "What answers there is no ACME directory. Type the address that the authority publishes for its directory.")
+	}
+}
+
+func wrong(field, sentence string) error {
+	return &tenants.Error{Kind: tenants.Invalid, Text: "This authority was not added. See what is said beside each field.",
+		Fields: map[string]string{field: sentence}}
+}

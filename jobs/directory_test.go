@@ -1,0 +1,46 @@
+package jobs_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"perennial/jobs"
+	"perennial/jobs/acme"
+	"perennial/tenants"
+)
+
+// asked is a CA of which only the directory is asked.
+type asked struct {
+	jobs.CA
+	meta acme.Meta
+	err  error
+}
+
+func (a asked) Meta(context.Context) (acme.Meta, error) { return a.meta, a.err }
+
+func TestCheckDirectory(t *testing.T) {
+	inWorld(t, func(w *world) {
+		for _, c := range []struct {
+			asked
+			field string
+		}{
+			{asked{meta: acme.Meta{CAAIdentities: []string{"ca.test"}}}, ""},
+			{asked{meta: acme.Meta{EABRequired: true}}, "eab_key_id"},
+			{asked{err: &acme.Problem{Code: tenants.CASilent}}, "directory"},
+			{asked{err: &acme.Problem{Code: tenants.CABroken}}, "directory"},
+		} {
+			e := jobs.New(jobs.Config{DB: w.db, Connect: func(tenants.Issuer, tenants.EAB) jobs.CA { return c.asked }})
+			caa, err := e.CheckDirectory(w.ctx, tenants.Issuer{Name: "CA"}, tenants.EAB{})
+			if c.field == "" {
+				if err != nil || len(caa) != 1 {
+					w.t.Errorf("%v, %v", caa, err)
+				}
+				continue
+			}
+			if e, ok := errors.AsType[*tenants.Error](err); !ok || e.Kind != tenants.Invalid || e.Fields[c.field] == "" {
+				w.t.Errorf("%+v: %v", c.asked, err)
+			}
+		}
+	})
+}

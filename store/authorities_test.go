@@ -1,0 +1,185 @@
+package store_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"perennial/store"
+	"perennial/store/storetest"
+	"perennial/tenants"
+)
+
+const otherDirectory = "https://acme.other.example/directory"
+
+// agrees is a directory that takes us.
+func agrees(_ context.Context, _ tenants.Issuer, _ tenants.EAB) ([]string, error) {
+	return []string{"other.example"}, nil
+}
+
+func otherForm() tenants.IssuerForm {
+	return tenants.IssuerForm{Directory: otherDirectory, Name: "Other CA", EABKeyID: "kid-7",
+		EABKey: tenants.NewSecret([]byte(strings.Repeat("QUJD", 12)))}
+}
+
+func (s story) addIssuer() store.IssuerView {
+	s.Helper()
+	id := must[tenants.IssuerID](s)(s.w.Platform().AddIssuer(s.ctx, otherForm(), agrees))
+	return must[store.IssuerView](s)(s.w.Platform().Issuer(s.ctx, id))
+}
+
+func TestAddIssuer(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		s := tell(t, w)
+		first := s.issuer(tenants.Limits{tenants.OrdersPerAccount: {Count: 300, Per: 3 * time.Hour}})
+		v := s.addIssuer()
+		if v.Issuer.Name != "Other CA" || v.Issuer.CAA[0] != "other.example" || v.EABKeyID != "kid-7" || v.Default ||
+			len(v.Accounts) != 1 || !v.Accounts[0].InUse || v.Accounts[0].URL != "" || v.Rank != 1 {
+			t.Errorf("issuer: %+v", v)
+		}
+		eab := must[tenants.EAB](t)(s.sys.EAB(s.ctx, v.Issuer.ID))
+		if eab.KeyID != "kid-7" || string(eab.Key.Reveal()) != strings.Repeat("QUJD", 12) {
+			t.Errorf("binding %q, %q", eab.KeyID, eab.Key.Reveal())
+		}
+		p := w.Platform()
+		_, err := p.AddIssuer(s.ctx, otherForm(), agrees)
+		if f := fieldsOf(err); f["directory"] == "" {
+			t.Errorf("the same directory twice: %v", err)
+		}
+		bad := otherForm()
+		bad.Directory, bad.EABKey = "http://acme.example/dir", tenants.NewSecret([]byte("a+b/"))
+		_, err = p.AddIssuer(s.ctx, bad, func(context.Context, tenants.Issuer, tenants.EAB) ([]string, error) {
+			t.Error("a form with faults was sent")
+			return nil, nil
+		})
+		if f := fieldsOf(err); f["directory"] == "" || f["eab_key"] == "" {
+			t.Errorf("fields: %v", err)
+		}
+		third := otherForm()
+		third.Directory = "https://web.example/"
+		_, err = p.AddIssuer(s.ctx, third, func(context.Context, tenants.Issuer, tenants.EAB) ([]string, error) {
+			return nil, &tenants.Error{Kind: tenants.Invalid, Fields: map[string]string{"directory": "No."}}
+		})
+		wantKind(t, err, tenants.Invalid)
+		all := must[[]store.IssuerView](t)(p.Issuers(s.ctx))
+		if len(all) != 2 || all[0].Issuer.ID != first.ID || !all[0].Default {
+			t.Fatalf("issuers: %+v", all)
+		}
+		check(t, p.SaveIssuerOrder(s.ctx, []tenants.IssuerID{all[1].Issuer.ID, all[0].Issuer.ID}))
+		if all = must[[]store.IssuerView](t)(p.Issuers(s.ctx)); all[0].Issuer.ID != v.Issuer.ID {
+			t.Errorf("order: %+v", all)
+		}
+		wantKind(t, p.SaveIssuerOrder(s.ctx, []tenants.IssuerID{first.ID, first.ID}), tenants.Conflict)
+
+		wantKind(t, p.RetireIssuer(s.ctx, first.ID), tenants.Conflict)
+		check(t, p.RetireIssuer(s.ctx, v.Issuer.ID))
+		if v = must[store.IssuerView](t)(p.Issuer(s.ctx, v.Issuer.ID)); v.Retired.IsZero() {
+			t.Error("it was not retired")
+		}
+		if again := s.addIssuer(); again.Issuer.ID != v.Issuer.ID || !again.Retired.IsZero() {
+			t.Errorf("it did not come back: %+v", again)
+		}
+		wantKind(t, p.RetireIssuer(s.ctx, "iss_none"), tenants.NotFound)
+	})
+}
+
+// The operator's own limits count until they are taken away, whatever the settings say at the next start.
+func TestOverrides(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		s, p := tell(t, w), w.Platform()
+		i := s.issuer(tenants.Limits{tenants.OrdersPerAccount: {Count: 300, Per: 3 * time.Hour}})
+		err := p.SaveOverrides(s.ctx, i.ID, []store.OverrideInput{{"orders", "0", "3h"}, {"orders", "5", "soon"}, {"nonsense", "1", "1h"}})
+		if f := fieldsOf(err); f["count1"] == "" || f["per2"] == "" || f["limit3"] == "" {
+			t.Errorf("fields: %v", err)
+		}
+		orders := func() store.LimitView {
+			for _, l := range must[store.IssuerView](t)(p.Issuer(s.ctx, i.ID)).Limits {
+				if l.Limit == tenants.OrdersPerAccount {
+					return l
+				}
+			}
+			return store.LimitView{}
+		}
+		if l := orders(); l.Count != 300 || l.Source != store.LimitConfigured {
+			t.Errorf("before: %+v", l)
+		}
+		check(t, p.SaveOverrides(s.ctx, i.ID, []store.OverrideInput{{string(tenants.OrdersPerAccount), " 1500 ", "3h"}}))
+		i.Limits = tenants.Limits{tenants.OrdersPerAccount: {Count: 10, Per: time.Hour}}
+		if saved := must[tenants.Issuer](t)(s.sys.SaveIssuer(s.ctx, i)); saved.Limits[tenants.OrdersPerAccount].Count != 1500 {
+			t.Errorf("the settings count: %+v", saved.Limits)
+		}
+		if l := orders(); l.Count != 1500 || l.Source != store.LimitOverridden || l.Override.By != storetest.Operator().Name || l.Override.At.IsZero() {
+			t.Errorf("overridden: %+v", l)
+		}
+		check(t, p.SaveOverrides(s.ctx, i.ID, []store.OverrideInput{{string(tenants.OrdersPerAccount), "", ""}}))
+		if l := orders(); l.Count != 10 || l.Source != store.LimitConfigured || l.Override != nil {
+			t.Errorf("taken away: %+v", l)
+		}
+	})
+}
+
+// Tenants are spread over the accounts, each of which has tokens and a waiting room of its own.
+func TestAccountsHaveTheirOwnRooms(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		s, p := tell(t, w), w.Platform()
+		i := s.issuer(tenants.Limits{tenants.OrdersPerAccount: {Count: 1, Per: 1000 * time.Hour}})
+		wantKind(t, p.SaveAccounts(s.ctx, i.ID, "0"), tenants.Invalid)
+		account := map[tenants.TenantID]tenants.AccountID{}
+		for n := 2; account[w.Acme.ID] == account[w.Northwind.ID]; n++ { // until they differ
+			check(t, p.SaveAccounts(s.ctx, i.ID, string(rune('0'+n))))
+			for _, one := range []tenants.Tenant{w.Acme, w.Northwind} {
+				account[one.ID] = must[[]store.Authority](t)(s.sys.Authorities(s.ctx))[0].For(one.ID).AccountID
+			}
+		}
+		for _, id := range account {
+			check(t, s.sys.SaveAccount(s.ctx, id, store.NewKey{}, "https://ca.example/acct/"+string(id)))
+		}
+		place := func(o tenants.Order) store.Spent {
+			_, spent, err := s.sys.PlaceOrder(s.ctx, o, []tenants.Charge{{Limit: tenants.OrdersPerAccount, Key: "https://ca.example/acct/" + string(o.Account)}})
+			check(t, err)
+			return spent
+		}
+		one, two := s.plan(s.register(w.Acme, "one.example")), s.plan(s.register(w.Acme, "two.example"))
+		other := s.plan(s.register(w.Northwind, "other.example"))
+		if one.Account != account[w.Acme.ID] || other.Account != account[w.Northwind.ID] || one.Issuer != i.ID {
+			t.Fatalf("accounts %s and %s, want %v", one.Account, other.Account, account)
+		}
+		if !place(one).OK || place(two).OK {
+			t.Fatal("one token, and not one order")
+		}
+		check(t, s.sys.AwaitBudget(s.ctx, two.Domain, owner, two.Account, tenants.Finding{Code: tenants.BudgetSpent}))
+		if !place(other).OK {
+			t.Error("who waits at one account is in the way at another")
+		}
+		if n := must[int](t)(s.sys.Admit(s.ctx, other.Account, 5, 0)); n != 0 {
+			t.Errorf("%d were let out of another account's room", n)
+		}
+		if n := must[int](t)(s.sys.Admit(s.ctx, two.Account, 5, 0)); n != 1 {
+			t.Errorf("%d were let out, want one", n)
+		}
+	})
+}
+
+func TestIssuersAreForOperators(t *testing.T) {
+	w := storetest.New(t)
+	s := tell(t, w)
+	id := s.issuer(nil).ID
+	auditor := storetest.Operator()
+	auditor.Platform = tenants.PlatformAuditor
+	must[[]store.IssuerView](t)(w.DB.Platform(auditor).Issuers(s.ctx))
+	for name, err := range map[string]error{
+		"limits":   w.DB.Platform(auditor).SaveOverrides(s.ctx, id, nil),
+		"order":    w.DB.Platform(auditor).SaveIssuerOrder(s.ctx, nil),
+		"accounts": w.DB.Platform(auditor).SaveAccounts(s.ctx, id, "2"),
+		"retire":   w.DB.Platform(auditor).RetireIssuer(s.ctx, id),
+	} {
+		if tenants.KindOf(err) != tenants.Denied {
+			t.Errorf("an auditor may change %s: %v", name, err)
+		}
+	}
+	_, err := w.DB.Platform(auditor).AddIssuer(s.ctx, otherForm(), agrees)
+	wantKind(t, err, tenants.Denied)
+	_, err = w.DB.Platform(w.Actor(w.Acme, tenants.Admin)).Issuers(s.ctx)
+	wantKind(t, err, tenants.Denied)
+}
