@@ -156,7 +156,8 @@ func limited(detail string, buckets []tenants.Charge) tenants.Charge {
 	return best
 }
 
-// Admit lets as many domains out of each account's waiting room as the account has tokens.
+// Admit lets as many domains out of each account's waiting room as the account has tokens, and all in turn where the limit
+// was lifted.
 func (e *Engine) Admit(ctx context.Context) error {
 	all, err := e.sys.Authorities(ctx)
 	if err != nil {
@@ -174,8 +175,12 @@ func (e *Engine) Admit(ctx context.Context) error {
 
 func (e *Engine) admit(ctx context.Context, issuer tenants.Issuer) error {
 	limit := issuer.Limits[tenants.OrdersPerAccount]
-	if issuer.Account == "" || limit.Unlimited() {
+	if issuer.Account == "" {
 		return nil
+	}
+	if limit.Unlimited() {
+		_, err := e.sys.Admit(ctx, issuer.AccountID, scanBatch, 0)
+		return err
 	}
 	left, _, err := e.sys.BudgetLeft(ctx, issuer.ID, tenants.Charge{Limit: tenants.OrdersPerAccount, Key: issuer.Account})
 	if err != nil || left == 0 {

@@ -8,8 +8,8 @@ import (
 	"perennial/tenants"
 )
 
-// budgetPatience is when a domain in the waiting room is looked at although nobody woke it.
-const budgetPatience = 6 * time.Hour
+// budgetPatience is when a domain in the waiting room is looked at although nobody woke it: its record may be gone.
+const budgetPatience = 24 * time.Hour
 
 const (
 	// The update changes nothing: it keeps others from ranking at the same moment, or all of a tenant's workers would get
@@ -61,9 +61,19 @@ func (s *System) AwaitBudget(ctx context.Context, id tenants.DomainID, owner str
 		}
 		d.refresh(t.now)
 		d.awaiting = account
-		t.giveUp(d, t.now.Add(budgetPatience))
+		t.giveUp(d, d.patience(t.now))
 		return nil
 	})
+}
+
+// patience is when a domain in the waiting room is looked at although nobody woke it. What becomes an emergency there is
+// looked at when it does, since it may have what is kept back then.
+func (d *domainRow) patience(now time.Time) time.Time {
+	at := now.Add(budgetPatience)
+	if urgent := d.noLater.Add(time.Microsecond); d.hasVersion && urgent.After(now) && urgent.Before(at) {
+		return urgent
+	}
+	return at
 }
 
 const (
@@ -72,6 +82,8 @@ update agenda set awaiting_budget = '', admitted_budget = $1, next_action_at = $
 where domain_id in (select a.domain_id from agenda a where a.awaiting_budget = $1 and a.awaiting_budget <> ''
 	and a.lane <= $4 order by a.lane, a.fair_rank, a.not_after, a.domain_id limit $3%s)
 returning domain_id, turn, fair_rank`
+
+	waitsSQL = `select count(*) from (select 1 from agenda where awaiting_budget = $1 and awaiting_budget <> '' limit 1) w`
 
 	admittedSQL = `select count(*) from agenda a where a.admitted_budget = $1 and a.admitted_budget <> ''`
 )
@@ -85,6 +97,10 @@ func (q query) admitted(id tenants.AccountID) (n int, err error) {
 // names go by turns of their tenants. It stops when as many as there are tokens are out that did not spend yet. Of these
 // tokens, kept are for emergencies alone. It returns how many it woke.
 func (s *System) Admit(ctx context.Context, id tenants.AccountID, tokens, kept int) (woken int, err error) {
+	var waits int
+	if err := s.db.read(ctx).one(waitsSQL, []any{id}, &waits); err != nil || waits == 0 { // mostly, and that needs no writer
+		return 0, err
+	}
 	err = s.db.housekeep(ctx, func(t *tx) error {
 		out, err := t.admitted(id)
 		if err != nil {

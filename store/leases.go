@@ -36,6 +36,9 @@ const claimant = "queue"
 // claimed again for a while. A claimed domain that nobody begins becomes due again; anybody may begin it before. Two
 // processes never claim the same row.
 func (s *System) Claim(ctx context.Context, limit int) (ids []tenants.DomainID, err error) {
+	if next, err := s.NextDue(ctx); err != nil || next.IsZero() || next.After(s.db.now()) { // mostly nothing is, which needs no writer
+		return nil, err
+	}
 	err = s.db.housekeep(ctx, func(t *tx) error {
 		ids = nil
 		text := fmt.Sprintf(claimSQL, t.db.engine.free(fmt.Sprintf(chosenSQL, candidates, limit)))

@@ -14,6 +14,10 @@ import (
 // bucket is one row of the ledger.
 type bucket struct{ tat, corrected time.Time }
 
+// emptied reports whether the CA said that the bucket has no token yet. What was spent under a limit that was lifted
+// since is not its word.
+func (b bucket) emptied(now time.Time) bool { return !b.corrected.IsZero() && b.tat.After(now) }
+
 const bucketSQL = `select tat, corrected_at from buckets where issuer_id = $1 and limit_name = $2 and bucket = $3`
 
 func (q query) bucket(id tenants.IssuerID, c tenants.Charge) (b bucket, err error) {
@@ -54,7 +58,7 @@ func (t *tx) lockBuckets(id tenants.IssuerID, charges []tenants.Charge) ([]tenan
 // spend is Limit.SpendKeeping of one token, except that a bucket which the CA emptied stays empty until the instant it named even when
 // we know no limit for it.
 func spend(l tenants.Limit, kept int, b bucket, now time.Time) (next time.Time, ok bool, when time.Time) {
-	if l.Unlimited() && b.tat.After(now) {
+	if l.Unlimited() && b.emptied(now) {
 		return b.tat, false, b.tat
 	}
 	return l.SpendKeeping(kept, b.tat, now, 1)
@@ -188,7 +192,7 @@ func (t *tx) spare(issuer tenants.Issuer, charges []tenants.Charge) (Spent, erro
 		}
 		limit := issuer.Limits[c.Limit]
 		ok, at := limit.Spare(b.tat, t.now)
-		if limit.Unlimited() && b.tat.After(t.now) { // the CA said so
+		if limit.Unlimited() && b.emptied(t.now) {
 			ok, at = false, b.tat
 		}
 		if !ok {

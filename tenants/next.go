@@ -81,7 +81,10 @@ func uncertified(f Facts, now time.Time) (Step, bool) {
 
 // certified: keep the plan true to what the CA says, look at the record from time to time, renew when it is due.
 func certified(f Facts, now time.Time) (Step, bool) {
-	if f.Current.ARICertID != "" && !now.Before(f.Certificate.ARI.Next) {
+	if f.asksARI() && !now.Before(f.Certificate.ARI.Next) {
+		if f.nextLook(now).Sub(now) < f.near() {
+			return Step{Act: ActLook}, true // in the same turn, and the next time again
+		}
 		return Step{Act: ActAskARI}, true
 	}
 	due := Due(f.RenewalFacts(), now)
@@ -100,11 +103,14 @@ func certified(f Facts, now time.Time) (Step, bool) {
 		return Step{Act: ActPlanRenewal}, true
 	}
 	look := f.nextLook(now)
+	if ari := f.Certificate.ARI.Next; f.asksARI() && ari.After(look) && ari.Sub(look) < f.near() {
+		look = ari // the CA's interval is not ours to change, that of our looks is
+	}
 	if !look.After(now) {
 		return Step{Act: ActLook}, true
 	}
 	at := earliest(due.At, look, f.Current.NotAfter)
-	if f.Current.ARICertID != "" {
+	if f.asksARI() {
 		at = earliest(at, f.Certificate.ARI.Next)
 	}
 	if !at.After(now) { // expired already and said so: the look decides
@@ -173,8 +179,8 @@ func (f Facts) nextLook(now time.Time) time.Time {
 	if d.Check == nil {
 		return now
 	}
-	if d.Finding.OK() && f.Current != nil && (d.Status == Active || d.Status == Renewing) {
-		return d.Check.At.Add(min(max(f.Current.Lifetime()/20, 20*time.Second), 6*time.Hour))
+	if f.healthy() {
+		return d.Check.At.Add(f.lookEvery())
 	}
 	waited := d.Check.At.Sub(d.Since)
 	switch {
@@ -187,6 +193,26 @@ func (f Facts) nextLook(now time.Time) time.Time {
 	}
 	return d.Check.At.Add(10 * time.Minute)
 }
+
+// healthy reports whether nothing stands in the way of a domain that has a version.
+func (f Facts) healthy() bool {
+	d := f.Domain
+	return d.Finding.OK() && f.Current != nil && (d.Status == Active || d.Status == Renewing)
+}
+
+// lookEvery is how often DNS is asked about a healthy domain. It needs a version.
+func (f Facts) lookEvery() time.Duration {
+	return min(max(f.Current.Lifetime()/20, 20*time.Second), 12*time.Hour)
+}
+
+// near is how far apart a look and a question to the CA may be to be done in one turn.
+func (f Facts) near() time.Duration {
+	ari := f.Certificate.ARI
+	return min(f.lookEvery()/4, ari.Next.Sub(ari.Fetched)/2)
+}
+
+// asksARI reports whether the CA can be asked when to renew the current version.
+func (f Facts) asksARI() bool { return f.Current.ARICertID != "" }
 
 // Backoff is the pause after n failures in a row: 1 minute, 10 minutes, 100 minutes, then a day, each stretched
 // by up to a fifth, always the same for the same seed, so that many names that failed together part.

@@ -30,6 +30,42 @@ func certifiedAt(age time.Duration) Facts {
 	return f
 }
 
+// asking is a domain that was looked at some time ago and whose CA may be asked for its window in some time.
+func asking(looked, ari time.Duration) Facts {
+	f := certifiedAt(24 * time.Hour)
+	f.Current.ARICertID, f.Domain.Check.At = "a.b", noon.Add(-looked)
+	f.Certificate.ARI = RenewalInfo{Fetched: noon.Add(ari - 6*time.Hour), Next: noon.Add(ari)}
+	return f
+}
+
+// What is done from time to time for a domain that is well is done together: a CA that wants to be asked every six hours
+// makes four turns a day, two of them with a look at DNS. The CA is never asked before it allowed.
+func TestTurnsOfAHealthyDay(t *testing.T) {
+	for _, retryAfter := range []time.Duration{time.Hour, 6 * time.Hour, 12 * time.Hour} {
+		f := asking(0, retryAfter)
+		turns, looks, asked, now := 0, 0, 0, noon
+		for end := noon.Add(10 * 24 * time.Hour); now.Before(end); {
+			switch step := Next(f, now); step.Act {
+			case ActWait:
+				turns, now = turns+1, step.At
+			case ActLook:
+				looks, f.Domain.Check.At = looks+1, now
+			case ActAskARI:
+				if now.Before(f.Certificate.ARI.Next) {
+					t.Fatalf("asked %v too early", f.Certificate.ARI.Next.Sub(now))
+				}
+				answered := now.Add(time.Second)
+				asked, f.Certificate.ARI.Fetched, f.Certificate.ARI.Next = asked+1, answered, answered.Add(retryAfter)
+			default:
+				t.Fatal(step.Act)
+			}
+		}
+		if a, most := int(10*24*time.Hour/(retryAfter+time.Second)), 10*24*int(time.Hour)/int(retryAfter); asked < a || turns > most+1 || looks < 18 || looks > 22 {
+			t.Errorf("Retry-After of %v: %d turns, %d looks, asked %d times in ten days", retryAfter, turns, looks, asked)
+		}
+	}
+}
+
 func TestNext(t *testing.T) {
 	const day = 24 * time.Hour
 	dirty := Challenge{ID: "chl_1", Presented: noon}
@@ -93,7 +129,12 @@ func TestNext(t *testing.T) {
 			return f
 		}, ActLook, ""},
 		{"time to ask for the CA's window", func() Facts { f := certifiedAt(day); f.Current.ARICertID = "a.b"; return f }, ActAskARI, ""},
-		{"time for a look", func() Facts { f := certifiedAt(day); f.Domain.Check.At = noon.Add(-7 * time.Hour); return f }, ActLook, ""},
+		{"time for a look", func() Facts { f := certifiedAt(day); f.Domain.Check.At = noon.Add(-12 * time.Hour); return f }, ActLook, ""},
+		{"time for a look, and for the CA's window soon", func() Facts { return asking(12*time.Hour, 2*time.Hour) }, ActWait, ""},
+		{"time for a look, and for the CA's window much later", func() Facts { return asking(12*time.Hour, 4*time.Hour) }, ActLook, ""},
+		{"time for the CA's window, and for a look soon", func() Facts { return asking(10*time.Hour, 0) }, ActLook, ""},
+		{"time for the CA's window, and for a look much later", func() Facts { return asking(8*time.Hour, 0) }, ActAskARI, ""},
+		{"time for the CA's window, a moment after the look", func() Facts { return asking(time.Second, 0) }, ActAskARI, ""},
 		{"expired", func() Facts { return certifiedAt(91 * day) }, ActExpire, ""},
 		{"expired and said so", func() Facts { f := certifiedAt(91 * day); f.Domain.Status = Expired; return f }, ActPlan, Overdue},
 		{"given up", func() Facts { f := certifiedAt(day); f.Releasing = true; return f }, ActRelease, ""},

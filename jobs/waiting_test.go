@@ -1,0 +1,54 @@
+package jobs_test
+
+import (
+	"testing"
+	"time"
+
+	"perennial/tenants"
+)
+
+// A renewal that waits for a token may have the one kept for emergencies as soon as its safety line passes, not only when
+// somebody happens to look at it.
+func TestEmergencyInTheWaitingRoom(t *testing.T) {
+	inWorld(t, func(w *world) {
+		orders := tenants.Limit{Count: 10, Per: 1e6 * time.Hour}
+		w.issuer.Limits = tenants.Limits{tenants.OrdersPerAccount: orders}
+		w.start()
+		id := w.register("shop.acme.example")
+		v := w.status(id, tenants.Active)
+		for range orders.Count - orders.Reserve() - 1 {
+			_, err := w.db.System().Spend(w.ctx, v.Certificate.Issuer, id, []tenants.Charge{{Limit: tenants.OrdersPerAccount, Key: "https://ca.test/acct/1"}})
+			w.must(err)
+		}
+		line := v.Certificate.Plan.NoLater
+		turns := 0
+		for time.Now().Before(line) {
+			if w.some(500) > 0 {
+				turns++
+			}
+			v = w.view(id)
+			time.Sleep(min(max(time.Until(v.Domain.Next), time.Second), max(time.Until(line), time.Second)))
+		}
+		if len(v.Versions) != 1 || v.Domain.Finding.Code != tenants.BudgetSpent {
+			t.Fatalf("%d versions, finding %+v, where all but the reserve is spent", len(v.Versions), v.Domain.Finding)
+		}
+		if days := int(line.Sub(v.Current.NotBefore) / (24 * time.Hour)); turns > 4*days {
+			t.Errorf("%d turns in %d days", turns, days)
+		}
+		w.until(time.Second, 10*time.Second, func() bool { return len(w.view(id).Versions) == 2 })
+	})
+}
+
+// When the operator's limit is lifted, those that waited for it go on.
+func TestLimitLiftedWhileWaiting(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.issuer.Limits = tenants.Limits{tenants.OrdersPerAccount: {Count: 1, Per: 1e6 * time.Hour}}
+		w.start()
+		w.status(w.register("first.acme.example"), tenants.Active)
+		second := w.register("second.acme.example")
+		w.until(time.Second, time.Minute, func() bool { return w.view(second).Domain.Finding.Code == tenants.BudgetSpent })
+		w.issuer.Limits = nil
+		w.start()
+		w.until(time.Second, 10*time.Second, func() bool { return len(w.view(second).Versions) == 1 })
+	})
+}
