@@ -22,9 +22,10 @@ type authority struct {
 	CA
 	id                  tenants.IssuerID
 	validation, signing pace
+	orders, windows     silence // as to orders, and to when to renew
 
 	mu       sync.Mutex // held while the CA is asked: all who wait get the same answer
-	asked    bool       // the CA's directory meta was read
+	known    bool       // the CA's directory meta was read
 	caa      []string
 	accounts map[tenants.AccountID]acme.Account
 	failed   map[tenants.AccountID]refused // the last introduction; under the empty id when it concerns them all
@@ -141,7 +142,7 @@ func (e *Engine) meet(ctx context.Context, a *authority, account tenants.Account
 
 // readMeta learns once which CAA identities the CA answers to (RFC 8555, section 7.1.1).
 func (e *Engine) readMeta(ctx context.Context, a *authority) error {
-	if a.asked {
+	if a.known {
 		return nil
 	}
 	meta, err := a.Meta(ctx)
@@ -151,7 +152,7 @@ func (e *Engine) readMeta(ctx context.Context, a *authority) error {
 	if err := e.sys.SaveCAA(ctx, a.id, meta.CAAIdentities); err != nil {
 		return err
 	}
-	a.asked, a.caa = true, meta.CAAIdentities
+	a.known, a.caa = true, meta.CAAIdentities
 	return nil
 }
 

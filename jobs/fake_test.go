@@ -92,6 +92,7 @@ type fakeCA struct {
 	chain    func([]byte) []byte // tampers with what is handed out
 	stuck    bool                // processing without end
 	refuse   bool                // every challenge is invalid
+	mute     string              // orders for this name are not answered
 	sim      *simCA              // nil: none of its weather, limits and slowness
 
 	mu     sync.Mutex
@@ -175,6 +176,9 @@ func (ca *fakeCA) NewOrder(_ context.Context, _ acme.Account, r acme.OrderReques
 			if p := ca.limit(); p != nil {
 				return p
 			}
+		}
+		if ca.mute != "" && r.Names[0] == ca.mute {
+			return silent("newOrder", true)
 		}
 		if p := ca.sim.admit(&r); p != nil {
 			return p

@@ -58,8 +58,15 @@ func (i *issuance) problem(ctx context.Context, err error) (*rest, error) {
 		return nil, err
 	}
 	switch p.Code {
-	case tenants.CASilent, tenants.CARateLimited:
-		i.unheard(ctx, p)
+	case tenants.CASilent:
+		outage := i.unheard(ctx, p)
+		r, err := i.again(ctx, i.explain(p), retryAt(p))
+		if r != nil {
+			r.silent = outage
+		}
+		return r, err
+	case tenants.CARateLimited:
+		i.orders.heard()
 		return i.again(ctx, i.explain(p), retryAt(p))
 	case tenants.CAAccount:
 		return i.again(ctx, i.explain(p), i.accountFault(ctx, p))
@@ -95,7 +102,9 @@ func (t *turn) caFault(ctx context.Context, err error) (*rest, error) {
 	if p == nil {
 		return nil, err
 	}
-	t.unheard(ctx, p)
+	if p.Code == tenants.CASilent && t.unheard(ctx, p) {
+		return &rest{silent: true, finding: t.explain(p)}, nil
+	}
 	at := time.Now().Add(tenants.Retry(4, string(t.id)))
 	if p.Code == tenants.CAAccount {
 		at = t.accountFault(ctx, p)

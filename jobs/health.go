@@ -18,33 +18,67 @@ const (
 // health remembers what was last said of each, so that only a change is written down.
 type health struct {
 	mu    sync.Mutex
-	known map[string]bool
+	known map[string]said
 }
 
-// turned reports whether ok is news.
-func (h *health) turned(what string, ok bool) bool {
+// said is whether something answers, and when it is tried again if not.
+type said struct {
+	ok   bool
+	next time.Time
+}
+
+// turned reports whether it is news.
+func (h *health) turned(what string, now said) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if was, known := h.known[what]; known && was == ok {
+	if was, known := h.known[what]; known && was == now {
 		return false
 	}
 	if h.known == nil {
-		h.known = map[string]bool{}
+		h.known = map[string]said{}
 	}
-	h.known[what] = ok
+	h.known[what] = now
 	return true
 }
 
-// unheard notes that the CA did not answer, for the note on every page.
-func (t *turn) unheard(ctx context.Context, p *acme.Problem) {
-	if p.Code == tenants.CASilent {
-		t.say(ctx, theCA+string(t.authority.id), false, p.Error(), later(retryAt(p), time.Now().Add(t.Tick)))
+// unheard notes that the CA did not answer about an order, also for the note on every page, and reports whether that is
+// an outage.
+func (t *turn) unheard(ctx context.Context, p *acme.Problem) (outage bool) {
+	if p.Code != tenants.CASilent {
+		return false
 	}
+	next := t.orders.unheard(t.id, retryAt(p))
+	t.sayCA(ctx, false, p.Error(), later(next, later(retryAt(p), time.Now().Add(t.Tick))))
+	return !next.IsZero()
 }
 
 // heard notes that the CA answers.
 func (t *turn) heard(ctx context.Context) {
-	t.say(ctx, theCA+string(t.authority.id), true, "", time.Time{})
+	t.orders.heard()
+	t.sayCA(ctx, true, "", time.Time{})
+}
+
+// uninformed notes that the CA did not say when to renew. Where its orders fail as well, their next probe is the next try.
+func (t *turn) uninformed(ctx context.Context, p *acme.Problem) {
+	if p.Code != tenants.CASilent {
+		return
+	}
+	next := t.windows.unheard(t.id, retryAt(p))
+	if t.orders.next().IsZero() {
+		t.sayCA(ctx, false, p.Error(), next)
+	}
+}
+
+// informed notes that the CA says when to renew. That it takes orders again, only an order can tell.
+func (t *turn) informed(ctx context.Context) {
+	t.windows.heard()
+	if t.orders.next().IsZero() {
+		t.sayCA(ctx, true, "", time.Time{})
+	}
+}
+
+func (t *turn) sayCA(ctx context.Context, ok bool, text string, next time.Time) {
+	t.say(ctx, theCA+string(t.authority.id), ok, text, next)
 }
 
 // unwritten notes that our zone took no update.
@@ -56,7 +90,7 @@ func (e *Engine) unwritten(ctx context.Context, raw string) {
 func (e *Engine) written(ctx context.Context) { e.say(ctx, theZone, true, "", time.Time{}) }
 
 func (e *Engine) say(ctx context.Context, what string, ok bool, text string, next time.Time) {
-	if !e.health.turned(what, ok) {
+	if !e.health.turned(what, said{ok, next.Round(0)}) {
 		return
 	}
 	if err := e.sys.SetHealth(ctx, what, ok, text, next); err != nil {

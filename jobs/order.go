@@ -23,6 +23,9 @@ type issuance struct {
 
 // advance takes the open order as far as it goes.
 func (t *turn) advance(ctx context.Context) (*rest, error) {
+	if ok, err := t.mayAsk(ctx, t.facts.Issuer.ID); err != nil || !ok {
+		return t.rests(), err
+	}
 	issuer, account, err := t.ready(ctx)
 	if err != nil {
 		return t.caFault(ctx, err)

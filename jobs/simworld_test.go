@@ -91,7 +91,7 @@ func (s *sim) run(end time.Time, done func() bool) {
 		}
 		next, err := s.db.System().NextDue(s.ctx)
 		s.must(err)
-		wait := earliestOf(end, next.Add(s.ca.skew), s.refill(), s.nextEvent()).Sub(s.now())
+		wait := earliestOf(end, next.Add(s.ca.skew), s.refill(), s.nextEvent(), s.probe()).Sub(s.now())
 		time.Sleep(max(wait, tick))
 	}
 }
@@ -114,6 +114,14 @@ func (s *sim) refill() time.Time {
 		return time.Time{}
 	}
 	return at.Add(s.ca.skew)
+}
+
+// probe is when those that wait for a silent CA are due again, if that is to come.
+func (s *sim) probe() time.Time {
+	if next := s.engine.NextProbe(); next.After(time.Now()) {
+		return next.Add(s.ca.skew)
+	}
+	return time.Time{}
 }
 
 func (s *sim) nextEvent() time.Time {

@@ -20,6 +20,7 @@ type turn struct {
 	id         tenants.DomainID
 	token      string // holder of the lease: unlike any other, also in this process
 	facts      tenants.Facts
+	asked      bool // by a person who waits for a try
 	stale      bool // facts must be read anew: an act changed more of the rows than it changed of facts
 }
 
@@ -28,6 +29,7 @@ type rest struct {
 	at      time.Time
 	finding tenants.Finding
 	budget  bool // wait in the waiting room of the CA's budget instead of until at
+	silent  bool // wait for the CA to answer instead of until at
 }
 
 // Tend does for one domain whatever is to be done now, and saves when to come back. It returns an error only for
@@ -55,7 +57,7 @@ func (t *turn) load(ctx context.Context) (ok bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("begin with domain %s: %w", t.id, err)
 	}
-	t.stale = false
+	t.asked, t.stale = t.asked || t.facts.Asked, false
 	return ok, nil
 }
 
@@ -110,16 +112,20 @@ func (t *turn) end(ctx context.Context, r rest) error {
 	if r.budget {
 		return t.sys.AwaitBudget(ctx, t.id, t.token, t.facts.Issuer.AccountID, r.finding)
 	}
-	return t.sys.Rest(ctx, t.id, t.token, r.at, r.finding, tenants.StatusAfter(t.facts, r.finding, time.Now()))
+	status := tenants.StatusAfter(t.facts, r.finding, time.Now())
+	if r.silent {
+		return t.sys.AwaitAnswer(ctx, t.id, t.token, t.authority.id, r.finding, status)
+	}
+	return t.sys.Rest(ctx, t.id, t.token, r.at, r.finding, status)
 }
 
 // look asks DNS and saves what came back. Nothing is ordered on an answer that was not saved.
 func (t *turn) look(ctx context.Context) (*rest, error) {
 	d := t.facts.Domain
 	wildcard := d.Name != d.Delegation.Base
-	if i := t.facts.Issuer; len(i.CAA) == 0 || i.Account == "" { // which CAA identities it answers to, the CA says once
-		if issuer, _, err := t.ready(ctx); err == nil {
-			t.facts.Issuer = issuer
+	if i := t.facts.Issuer; len(i.CAA) == 0 || i.Account == "" {
+		if err := t.acquaint(ctx); err != nil {
+			return nil, err
 		}
 	}
 	check := t.Eyes.Look(ctx, d.Delegation, wildcard, time.Now())
@@ -128,6 +134,22 @@ func (t *turn) look(ctx context.Context) (*rest, error) {
 	}
 	finding := tenants.Merge(d.Finding, t.judge(check))
 	return nil, t.sys.SaveCheck(ctx, t.id, check, finding, tenants.StatusAfter(t.facts, finding, time.Now()))
+}
+
+// acquaint learns of the issuer, once, what a look is judged by: which CAA identities it answers to, and our account.
+func (t *turn) acquaint(ctx context.Context) error {
+	if ok, err := t.mayAsk(ctx, t.facts.Issuer.ID); err != nil || !ok {
+		return err
+	}
+	issuer, _, err := t.ready(ctx)
+	if p := asProblem(err); p != nil {
+		t.unheard(ctx, p)
+		return nil
+	}
+	if err == nil {
+		t.facts.Issuer = issuer
+	}
+	return err
 }
 
 // judge is what a look means, in the words of somebody who has or has not a certificate to lose.
@@ -155,25 +177,24 @@ func (t *turn) plan(ctx context.Context, why tenants.Reason) (*rest, error) {
 // askARI learns when the CA wants the current version renewed. A CA that does not answer changes nothing: the
 // plan we have still holds.
 func (t *turn) askARI(ctx context.Context) error {
-	c := t.facts.Certificate
 	if err := t.turnTo(ctx, t.facts.Current.IssuerID); err != nil {
 		return err
 	}
-	info, err := t.CA.RenewalInfo(ctx, t.facts.Current.ARICertID)
-	if err == nil {
-		t.heard(ctx)
-	} else {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if p := asProblem(err); p != nil {
-			t.unheard(ctx, p)
-		}
-		info = c.ARI
-		info.Next = time.Now().Add(min(time.Hour, t.facts.Current.Lifetime()/10))
+	ari, now := &t.facts.Certificate.ARI, time.Now()
+	ari.Next = tenants.AskAgain(*ari, t.facts.Current.Lifetime(), now)
+	if !t.windows.ask(t.id) {
+		return t.savePlan(ctx)
 	}
-	c.ARI = info
-	t.facts.Certificate = c
+	info, err := t.CA.RenewalInfo(ctx, t.facts.Current.ARICertID)
+	switch p := asProblem(err); {
+	case err == nil:
+		t.informed(ctx)
+		*ari = info
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case p != nil:
+		t.uninformed(ctx, p)
+	}
 	return t.savePlan(ctx)
 }
 
@@ -221,6 +242,9 @@ func (t *turn) remove(ctx context.Context, c tenants.Challenge) (*rest, error) {
 // reuse them for weeks for whoever uses the same account, which is every tenant.
 func (t *turn) release(ctx context.Context) (*rest, error) {
 	for _, a := range t.facts.Authz {
+		if ok, err := t.mayAsk(ctx, a.Issuer); err != nil || !ok {
+			return t.rests(), err
+		}
 		if err := t.deactivate(ctx, a); err != nil && passing(err) {
 			return t.caFault(ctx, err)
 		}

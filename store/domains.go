@@ -46,6 +46,7 @@ type agenda struct {
 	rank         tenants.Rank      // in the lane of new names, from entering the waiting room to the end of the order
 	awaiting     tenants.AccountID // whose waiting room it is in
 	admitted     tenants.AccountID // whose waiting room let it out
+	silent       tenants.IssuerID  // whose answer it waits for
 }
 
 // The lanes in which domains go when not all can: lower goes first.
@@ -95,7 +96,7 @@ const domainColumns = `
 d.id, d.tenant_id, d.delegation_id, d.issuer_id, d.name, d.registered, d.status, d.finding, d.dns_check, d.proved_at,
 d.reserved_at, d.since_at, d.created_at, d.created_by, d.releasing_at, d.released_at, d.look_asked_at, d.has_version, d.not_before,
 d.not_after, d.renew_at, d.window_start, d.window_end, d.no_later, d.free, d.slot_width, d.order_state, d.reason, d.failures, d.failed_at, d.failed_on,
-a.fair_rank, a.awaiting_budget, a.admitted_budget, a.next_action_at, a.nudged_at, a.turn, a.working, a.lease_owner, a.lease_until,
+a.fair_rank, a.awaiting_budget, a.admitted_budget, a.awaiting_answer, a.next_action_at, a.nudged_at, a.turn, a.working, a.lease_owner, a.lease_until,
 g.base, g.label, g.zone`
 
 const (
@@ -139,7 +140,7 @@ func scanDomain(d *domainRow) []any {
 		at(&d.Proved), at(&d.Reserved), at(&d.Since), at(&d.Created), &d.CreatedBy, at(&d.releasing), at(&d.Released),
 		at(&d.lookAsked), flag{&d.hasVersion}, at(&d.notBefore), at(&d.notAfter), at(&d.renewAt), at(&d.windowStart),
 		at(&d.windowEnd), at(&d.noLater), flag{&d.free}, seconds{&d.slotWidth}, &d.orderState, &d.reason, &d.failures, at(&d.failedAt),
-		&d.failedOn, &d.rank, &d.awaiting, &d.admitted, at(&d.next), at(&d.nudged), &d.turn, flag{&d.working}, &d.leaseOwner, at(&d.leaseUntil), &g.Base,
+		&d.failedOn, &d.rank, &d.awaiting, &d.admitted, &d.silent, at(&d.next), at(&d.nudged), &d.turn, flag{&d.working}, &d.leaseOwner, at(&d.leaseUntil), &g.Base,
 		&g.Label, &g.Zone}
 }
 
@@ -160,7 +161,7 @@ var (
 		"window_end", "no_later", "free", "slot_width", "order_state", "reason", "failures", "failed_at",
 		"failed_on"}
 	agendaFields = []string{"lane", "not_after", "next_action_at", "nudged_at", "turn", "working", "lease_owner",
-		"lease_until", "fair_rank", "awaiting_budget", "admitted_budget"}
+		"lease_until", "fair_rank", "awaiting_budget", "admitted_budget", "awaiting_answer"}
 )
 
 func (d *domainRow) values() []any {
@@ -172,7 +173,7 @@ func (d *domainRow) values() []any {
 
 func (d *domainRow) agendaValues() []any {
 	return []any{int64(d.lane()), us(d.notAfter), us(d.next), us(d.nudged), d.turn, bit(d.working), d.leaseOwner,
-		us(d.leaseUntil), d.rank, d.awaiting, d.admitted}
+		us(d.leaseUntil), d.rank, d.awaiting, d.admitted, d.silent}
 }
 
 // saveDomain writes a row that was loaded under lock in the same transaction. It is the only way that a domain's
@@ -264,7 +265,7 @@ func (t *tx) due(d *domainRow) {
 		d.nudged = t.now
 		return
 	}
-	d.next, d.awaiting = t.now, ""
+	d.next, d.awaiting, d.silent = t.now, "", ""
 }
 
 // judged is what the status becomes once f is known, from the copies that the row holds.

@@ -9,7 +9,7 @@ import (
 
 // facts gathers what is known about a domain.
 func (q query) facts(d *domainRow, now time.Time) (f tenants.Facts, err error) {
-	f = tenants.Facts{Domain: d.Domain, Failures: d.failures, LastFailed: d.failedAt, Releasing: !d.releasing.IsZero()}
+	f = tenants.Facts{Domain: d.Domain, Failures: d.failures, LastFailed: d.failedAt, Releasing: !d.releasing.IsZero(), Asked: !d.lookAsked.IsZero()}
 	if d.lookAsked.IsZero() { // a person asked for a look: as if there had been none
 		if f.Domain.Check, err = d.lastCheck(); err != nil {
 			return f, err

@@ -148,7 +148,7 @@ func (d *domainRow) beginnable(owner string, now time.Time) bool {
 
 const leaseSQL = `
 update agenda set lease_owner = $2, lease_until = $3, next_action_at = $3, working = 1, turn = $4, nudged_at = $5,
-	awaiting_budget = '' where domain_id = $1`
+	awaiting_budget = '', awaiting_answer = '' where domain_id = $1`
 
 func (t *tx) lease(d *domainRow, owner string, lease time.Duration) error {
 	d.leaseOwner, d.leaseUntil, d.working, d.Next = owner, t.now.Add(min(lease, longestLease)), true, time.Time{}

@@ -172,7 +172,7 @@ func (t *tx) release(d *domainRow) error {
 	}
 	d.setStatus(tenants.Released, t.now)
 	d.Released, d.releasing = t.now, t.now
-	d.orderState, d.awaiting = "", ""
+	d.orderState, d.awaiting, d.silent = "", "", ""
 	t.giveUp(d, t.now)
 	t.record(tenants.System(d.Tenant), tenants.DidRelease, string(d.ID), d.Name, text)
 	if err := t.lockDelegation(d); err != nil {

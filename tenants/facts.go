@@ -16,6 +16,7 @@ type Facts struct {
 	Failures    int      // orders that failed in a row, since DNS last changed
 	LastFailed  time.Time
 	Releasing   bool            // a person gave the domain up, or its reservation ran out: clean up, then released
+	Asked       bool            // a person asked for a look and did not get it yet
 	Leftover    []Challenge     // of closed orders, still dirty
 	Authz       []Authorization // to deactivate when releasing
 }

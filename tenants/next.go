@@ -15,7 +15,7 @@ const FreshFor = time.Minute
 // same answer, and after a crash the answer is what was still to be done.
 func Next(f Facts, now time.Time) Step {
 	for _, rule := range []func(Facts, time.Time) (Step, bool){
-		ended, leaving, untidy, ordering, expiring, uncertified, certified,
+		ended, leaving, expiring, untidy, ordering, uncertified, certified,
 	} {
 		if step, decided := rule(f, now); decided {
 			return step

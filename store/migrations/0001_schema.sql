@@ -179,12 +179,14 @@ create table agenda (
   lease_until     {int}  not null default 0,
   fair_rank       {int}  not null default 0,  -- of a new name in the waiting room, so that tenants take turns there
   awaiting_budget {text} not null default '', -- account whose ledger had no token left
-  admitted_budget {text} not null default ''  -- account whose waiting room let it out, until it spends or rests
+  admitted_budget {text} not null default '', -- account whose waiting room let it out, until it spends or rests
+  awaiting_answer {text} not null default ''  -- issuer that is silent
 ){strict};
 create index agenda_due on agenda (next_action_at, lane, not_after, domain_id) where next_action_at > 0;
 create index agenda_waiting on agenda (awaiting_budget, lane, fair_rank, not_after, domain_id) where awaiting_budget <> '';
 create index agenda_ranked on agenda (awaiting_budget, tenant_id, fair_rank) where fair_rank > 0;
 create index agenda_admitted on agenda (admitted_budget) where admitted_budget <> '';
+create index agenda_silent on agenda (awaiting_answer, lane, not_after, domain_id) where awaiting_answer <> '';
 
 create table certificates (
   id              {text} not null primary key,
