@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"perennial/jobs/acme"
+	"perennial/store/storetest"
 	"perennial/tenants"
 )
 
@@ -56,6 +57,7 @@ func TestRenewalBurst(t *testing.T) {
 			t.Errorf("took %v, the budget allows %v", took, least)
 		}
 		w.earliestFirst(ids, burst)
+		storetest.Consistent(t, w.dsn, time.Now())
 	})
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"perennial/jobs/dns"
 	"perennial/store"
+	"perennial/store/storetest"
 	"perennial/tenants"
 )
 
@@ -204,9 +205,11 @@ func (s *sim) revoke(part float64, deadline time.Time) {
 	}
 }
 
-// done notes when a story was over, and who has no certificate then although its record is right.
+// done notes when a story was over, and who has no certificate then although its record is right. The database must be
+// consistent, by the portal's own clock.
 func (s *sim) done() {
 	s.finish = s.now()
+	storetest.Consistent(s.t, s.dsn, time.Now())
 	for _, n := range s.names {
 		if v := s.view(n); !n.well.IsZero() && s.now().Sub(n.well) > day && (v.Current == nil || !v.Current.NotAfter.After(s.now())) {
 			s.unserved++

@@ -7,6 +7,7 @@ import (
 
 	"perennial/jobs/acme"
 	"perennial/jobs/dns"
+	"perennial/store/storetest"
 	"perennial/tenants"
 )
 
@@ -82,6 +83,7 @@ func TestTroubles(t *testing.T) {
 					t.Errorf("finding %+v stayed", v.Domain.Finding)
 				}
 				w.until(time.Second, time.Hour, func() bool { return len(w.dns.left()) == 0 })
+				storetest.Consistent(t, w.dsn, time.Now())
 			})
 		})
 	}

@@ -13,6 +13,7 @@ import (
 	"perennial/jobs/acme"
 	"perennial/store"
 	"perennial/store/seal"
+	"perennial/store/storetest"
 	"perennial/tenants"
 )
 
@@ -21,6 +22,7 @@ type world struct {
 	t          *testing.T
 	ctx        context.Context
 	db         *store.DB
+	dsn        string
 	engine     *jobs.Engine
 	ca         *fakeCA
 	dns        *fakeDNS
@@ -48,8 +50,9 @@ func inWorld(t *testing.T, test func(*world)) {
 func (w *world) open(t *testing.T, dir string) (closeDB func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
+	w.dsn = "sqlite:" + filepath.Join(dir, "test.db")
 	db, err := store.Open(ctx, store.Config{
-		DSN: "sqlite:" + filepath.Join(dir, "test.db"), Key: seal.File(filepath.Join(dir, "key")),
+		DSN: w.dsn, Key: seal.File(filepath.Join(dir, "key")),
 		Zone: "dcv.test", Directory: w.issuer.Directory, Rules: tenants.NameRules{AllowSpecialUse: true}, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -166,7 +169,8 @@ func (w *world) sleep(v store.DomainView) {
 	time.Sleep(max(time.Until(v.Domain.Next), time.Second))
 }
 
-// settled checks what must hold after every story: one order at the CA for each version, nothing left in DNS.
+// settled checks what must hold after every story: one order at the CA for each version, nothing left in DNS, a
+// consistent database.
 func (w *world) settled(id tenants.DomainID, versions int) {
 	w.t.Helper()
 	w.until(time.Second, time.Hour, func() bool { return len(w.dns.left()) == 0 })
@@ -182,6 +186,7 @@ func (w *world) settled(id tenants.DomainID, versions int) {
 			w.t.Errorf("order %d is %s", o.id, o.status)
 		}
 	}
+	storetest.Consistent(w.t, w.dsn, time.Now())
 }
 
 func names(n int) []string {

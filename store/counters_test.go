@@ -51,6 +51,7 @@ func TestCountersAreExact(t *testing.T) {
 		if diff := cmp.Diff(s.counted(w.Acme), got); diff != "" {
 			t.Errorf("after the sweep:\n%s", diff)
 		}
+		storetest.Consistent(t, w.DSN, w.Clock.Now())
 	})
 }
 

@@ -108,6 +108,7 @@ func (p *parts) killAll(t *testing.T, all []moment, meanwhile func()) {
 	}
 	p.portal.stop(t)
 	p.look(t, names, oneOrder(t))
+	storetest.Consistent(t, p.env["database"], time.Now())
 }
 
 // killAt takes one domain through its first order with a kill at the moment.
