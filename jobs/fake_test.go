@@ -1,6 +1,7 @@
 package jobs_test
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -28,51 +29,99 @@ type killed struct{ call string }
 type mode string
 
 const (
-	errBefore  mode = "error, nothing happened"
-	errAfter   mode = "error, yet it happened"
-	killBefore mode = "killed before"
-	killAfter  mode = "killed after"
+	errBefore    mode = "error, nothing happened"
+	errAfter     mode = "error, yet it happened"
+	slowBefore   mode = "too slow, nothing happened"
+	slowAfter    mode = "too slow, yet it happened"
+	cancelBefore mode = "cancelled before"
+	cancelAfter  mode = "cancelled after"
+	killBefore   mode = "killed before"
+	killAfter    mode = "killed after"
 )
 
-// faults makes the n-th use of a call fail.
+// modes are all the ways in which a call can fail.
+var modes = []mode{errBefore, errAfter, slowBefore, slowAfter, cancelBefore, cancelAfter, killBefore, killAfter}
+
+// faults makes uses of calls fail.
 type faults struct {
-	mu    sync.Mutex
-	plan  map[string]mode // call → how its first use fails
-	count map[string]int
+	mu      sync.Mutex
+	plan    map[string]mode // how a use of a call fails, by the name that use gives it
+	count   map[string]int
+	trace   func(use string) // nil: nobody wants to know the uses in their order
+	tooLong time.Duration    // how long a call takes that is too slow; 0: 20 seconds, when requests to a CA are given up
+	cancel  func()           // ends the caller's context
 }
 
-func (f *faults) before(call string) error {
+// use names the n-th use of a call: "newOrder", and from then on "newOrder 2".
+func use(call string, n int) string {
+	if n == 1 {
+		return call
+	}
+	return fmt.Sprint(call, " ", n)
+}
+
+// begun counts a use, and says how it fails.
+func (f *faults) begun(call string) mode {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.count == nil {
 		f.count = map[string]int{}
 	}
 	f.count[call]++
-	if f.count[call] > 1 {
-		return nil
+	if f.trace != nil {
+		f.trace(use(call, f.count[call]))
 	}
-	switch f.plan[call] {
+	return f.planned(call)
+}
+
+// ended says how the use fails that was begun last.
+func (f *faults) ended(call string) mode {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.planned(call)
+}
+
+func (f *faults) planned(call string) mode {
+	if len(f.plan) == 0 {
+		return ""
+	}
+	return f.plan[use(call, f.count[call])]
+}
+
+func (f *faults) before(call string) error {
+	switch f.begun(call) {
 	case killBefore:
 		panic(killed{call})
 	case errBefore:
 		return silent(call, false)
+	case slowBefore:
+		return f.timeOut(call)
+	case cancelBefore:
+		f.cancel()
+		return context.Canceled
 	}
 	return nil
 }
 
 func (f *faults) after(call string) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.count[call] > 1 {
-		return nil
-	}
-	switch f.plan[call] {
+	switch f.ended(call) {
 	case killAfter:
 		panic(killed{call})
 	case errAfter:
 		return silent(call, true)
+	case slowAfter:
+		return f.timeOut(call)
+	case cancelAfter:
+		f.cancel()
+		return context.Canceled
 	}
 	return nil
+}
+
+// timeOut: whoever gives up cannot know whether it happened.
+func (f *faults) timeOut(call string) error {
+	time.Sleep(cmp.Or(f.tooLong, 20*time.Second))
+	return silent(call, true)
 }
 
 func silent(call string, reached bool) error {
@@ -86,6 +135,7 @@ type fakeCA struct {
 	validity time.Duration
 	backdate time.Duration        // how long before its signing a certificate begins
 	skew     time.Duration        // how far its clock is ahead of ours
+	thinks   time.Duration        // between finalize and the certificate
 	down     func() bool          // nil: up
 	limit    func() *acme.Problem // nil: no limit; asked at each newOrder
 	ari      func(leaf *x509.Certificate) (start, end time.Time)
@@ -261,7 +311,7 @@ func (ca *fakeCA) Finalize(_ context.Context, _ acme.Account, url string, csr []
 			return &acme.Problem{Code: tenants.CABroken, Status: 403, Detail: "order is " + string(o.status), Reached: true}
 		}
 		o.status = acme.Processing
-		o.csr, o.decided = csr, ca.now().Add(ca.sim.slowness())
+		o.csr, o.decided = csr, ca.now().Add(ca.thinks+ca.sim.slowness())
 		out = ca.find(url).view()
 		return nil
 	})
@@ -353,7 +403,7 @@ func (o *fakeOrder) view() acme.Order {
 	return v
 }
 
-// arm makes the next use of a call fail as planned.
+// arm begins to count anew, and makes uses of calls fail as planned.
 func (f *faults) arm(plan map[string]mode) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

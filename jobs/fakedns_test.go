@@ -1,6 +1,7 @@
 package jobs_test
 
 import (
+	"cmp"
 	"context"
 	"strings"
 	"sync"
@@ -34,9 +35,10 @@ type published struct {
 }
 
 func (d *fakeDNS) Look(_ context.Context, del tenants.Delegation, wildcard bool, now time.Time) tenants.Check {
+	failed := d.before("look") != nil || d.after("look") != nil // nothing happens by looking
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	c := tenants.Check{At: now, Zone: del.Base, Wildcard: wildcard, Blind: d.blind, CAA: []tenants.AskedCAA{{Name: del.Base, Records: d.caa[del.Base]}}}
+	c := tenants.Check{At: now, Zone: del.Base, Wildcard: wildcard, Blind: d.blind || failed, CAA: []tenants.AskedCAA{{Name: del.Base, Records: d.caa[del.Base]}}}
 	result, ok := d.broken[del.Base]
 	if !ok {
 		result = tenants.Right
@@ -52,6 +54,9 @@ func (d *fakeDNS) Look(_ context.Context, del tenants.Delegation, wildcard bool,
 }
 
 func (d *fakeDNS) Visible(_ context.Context, record, value string) (seen, asked int, err error) {
+	if err := cmp.Or(d.before("visible"), d.after("visible")); err != nil {
+		return 0, 0, err
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.txt[value].record == record && d.visible(value) {

@@ -29,50 +29,6 @@ func TestFirstCertificate(t *testing.T) {
 	})
 }
 
-// Whatever call fails, in whichever way, the same order finishes: one order at the CA, one version, no TXT value left.
-func TestOrderSurvivesEveryFault(t *testing.T) {
-	calls := []string{"meta", "register", "newOrder", "authorization", "present", "answer", "finalize", "certificate", "remove"}
-	for _, call := range calls {
-		for _, how := range []mode{errBefore, errAfter, killBefore, killAfter} {
-			t.Run(call+"/"+string(how), func(t *testing.T) {
-				t.Parallel()
-				inWorld(t, func(w *world) {
-					plan := map[string]mode{call: how}
-					w.ca.plan, w.dns.plan = plan, plan
-					id := w.register("shop.acme.example")
-					w.status(id, tenants.Active)
-					w.settled(id, 1)
-					if killing := how == killBefore || how == killAfter; killing != (w.kills > 0) {
-						t.Errorf("killed %d times", w.kills)
-					}
-				})
-			})
-		}
-	}
-}
-
-// The same for a renewal, which replaces a version that is being used.
-func TestRenewalSurvivesEveryFault(t *testing.T) {
-	for _, call := range []string{"newOrder", "present", "answer", "finalize", "certificate", "remove", "renewalInfo"} {
-		for _, how := range []mode{errBefore, errAfter, killBefore, killAfter} {
-			t.Run(call+"/"+string(how), func(t *testing.T) {
-				t.Parallel()
-				inWorld(t, func(w *world) {
-					id := w.register("shop.acme.example")
-					w.status(id, tenants.Active)
-					w.settled(id, 1)
-					plan := map[string]mode{call: how}
-					w.ca.count, w.dns.count = nil, nil
-					w.ca.plan, w.dns.plan = plan, plan
-					w.must(w.scope.RenewNow(w.ctx, id))
-					w.until(time.Second, time.Hour, func() bool { return len(w.view(id).Versions) == 2 })
-					w.settled(id, 2)
-				})
-			})
-		}
-	}
-}
-
 func TestHostileCA(t *testing.T) {
 	stranger := func(chain []byte) []byte { // a certificate for somebody else's key
 		key, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -2,6 +2,7 @@ package jobs_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -30,6 +31,9 @@ type world struct {
 	other      *store.Scope
 	issuer     tenants.Issuer
 	stuckAfter time.Duration
+	patience   time.Duration            // zero: the engine's own
+	fail       func(store.Moment) error // nil: the store works
+	tending    bool                     // the engine is at work
 	kills      int
 }
 
@@ -54,6 +58,7 @@ func (w *world) open(t *testing.T, dir string) (closeDB func()) {
 	db, err := store.Open(ctx, store.Config{
 		DSN: w.dsn, Key: seal.File(filepath.Join(dir, "key")),
 		Zone: "dcv.test", Directory: w.issuer.Directory, Rules: tenants.NameRules{AllowSpecialUse: true}, Log: slog.New(slog.DiscardHandler),
+		Fail: w.fails,
 	})
 	if err != nil {
 		cancel()
@@ -64,6 +69,13 @@ func (w *world) open(t *testing.T, dir string) (closeDB func()) {
 		cancel()
 		w.must(db.Close())
 	}
+}
+
+func (w *world) fails(m store.Moment) error {
+	if w.fail == nil {
+		return nil
+	}
+	return w.fail(m)
 }
 
 func (w *world) tenant(slug string) *store.Scope {
@@ -77,7 +89,7 @@ func (w *world) start() {
 	w.t.Helper()
 	w.engine = jobs.New(jobs.Config{
 		DB: w.db, Log: slog.New(slog.DiscardHandler), Connect: func(tenants.Issuer, tenants.EAB) jobs.CA { return w.ca }, Eyes: w.dns, Zone: w.dns, FirstPoll: 10 * time.Millisecond, StuckAfter: w.stuckAfter,
-		Issuer: w.issuer,
+		Patience: w.patience, Issuer: w.issuer,
 	})
 	w.must(w.db.System().ClearLeases(w.ctx))
 	w.must(w.engine.Prepare(w.ctx))
@@ -120,9 +132,15 @@ func (w *world) some(most int) int {
 	return len(due)
 }
 
-// tend survives a killed process: the next one starts on what was saved.
+// errStore is how the store fails when a test says so.
+var errStore = errors.New("the store fails once")
+
+// tend survives a killed process, a stopped one and a store that fails: the next one goes on with what was saved.
 func (w *world) tend(id tenants.DomainID) {
 	w.t.Helper()
+	ctx, cancel := context.WithCancel(w.ctx)
+	defer cancel()
+	w.ca.cancel, w.dns.cancel = cancel, cancel
 	defer func() {
 		switch r := recover().(type) {
 		case nil:
@@ -133,7 +151,15 @@ func (w *world) tend(id tenants.DomainID) {
 			panic(r)
 		}
 	}()
-	w.must(w.engine.Tend(w.ctx, id))
+	w.tending = true
+	err := w.engine.Tend(ctx, id)
+	w.tending = false
+	switch {
+	case ctx.Err() != nil:
+		w.start()
+	case !errors.Is(err, errStore):
+		w.must(err)
+	}
 }
 
 // until lets time pass in steps until done, or fails the test after limit.

@@ -114,7 +114,20 @@ type System struct{ db *DB }
 
 func (db *DB) now() time.Time { return db.cfg.Now().UTC().Truncate(time.Microsecond) }
 
-func (db *DB) read(ctx context.Context) query { return query{ctx, db.engine.read, db.cfg.Directory} }
+func (db *DB) read(ctx context.Context) query {
+	if db.cfg.Fail != nil {
+		return query{ctx, failing{db.engine.read, db.cfg.Fail}, db.cfg.Directory}
+	}
+	return query{ctx, db.engine.read, db.cfg.Directory}
+}
+
+// fails is what Config.Fail says of the moment.
+func (db *DB) fails(m Moment) error {
+	if db.cfg.Fail == nil {
+		return nil
+	}
+	return db.cfg.Fail(m)
+}
 
 // mintID makes an identifier.
 func mintID[T tenants.ID](now time.Time) T {

@@ -28,6 +28,19 @@ type rows interface {
 	Close()
 }
 
+// failing is a conn whose queries fail when a test says so.
+type failing struct {
+	conn
+	fail func(Moment) error
+}
+
+func (f failing) query(ctx context.Context, text string, args []any) (rows, error) {
+	if err := f.fail(Reading); err != nil {
+		return nil, err
+	}
+	return f.conn.query(ctx, text, args)
+}
+
 // errNone says that a statement that must yield a row yielded none. Callers turn it into their own not found.
 var errNone = errors.New("no row")
 

@@ -61,12 +61,16 @@ func (db *DB) attempt(ctx context.Context, audited bool, fn func(*tx) error) err
 		if err := fn(t); err != nil {
 			return err
 		}
-		return t.flush(audited)
+		if err := t.flush(audited); err != nil {
+			return err
+		}
+		return db.fails(Committing)
 	})
-	if err == nil {
-		db.hub.tell(t.touched)
+	if err != nil {
+		return err
 	}
-	return err
+	db.hub.tell(t.touched)
+	return db.fails(Committed)
 }
 
 // flush writes what every transaction writes last. Jobs come first, because their rows are hardly shared; counters

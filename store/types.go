@@ -25,7 +25,18 @@ type Config struct {
 	Now func() time.Time
 	// Log receives what has no caller to return to; nil means slog.Default().
 	Log *slog.Logger
+	// Fail is for tests: at each Moment an error of it makes the call that is at work fail.
+	Fail func(Moment) error
 }
+
+// Moment is where a call of the store can fail.
+type Moment string
+
+const (
+	Reading    Moment = "reading"    // outside of a transaction
+	Committing Moment = "committing" // everything is written, and undone when this fails
+	Committed  Moment = "committed"  // everything is kept, and the caller does not learn of it when this fails
+)
 
 // Overview is what the home page counts. Released domains are not counted anywhere.
 type Overview struct {

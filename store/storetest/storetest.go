@@ -35,6 +35,7 @@ type World struct {
 	Clock     *Clock
 	Acme      tenants.Tenant
 	Northwind tenants.Tenant
+	Fail      func(store.Moment) error // of every database opened here; nil: nothing fails
 	cfg       store.Config
 }
 
@@ -125,6 +126,12 @@ func open(t testing.TB, dsn string) *World {
 	t.Helper()
 	w := &World{DSN: dsn, Clock: &Clock{}, cfg: Config(dsn)}
 	w.cfg.Now = w.Clock.Now
+	w.cfg.Fail = func(m store.Moment) error {
+		if w.Fail == nil {
+			return nil
+		}
+		return w.Fail(m)
+	}
 	w.DB = w.Open(t)
 	all, err := w.DB.System().Tenants(context.Background())
 	if err != nil {
