@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test setup check unit sim sim-full e2e bench generate build image
+.PHONY: help run test setup check unit sim sim-full faults kills e2e bench generate build image
 .NOTPARALLEL:
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
@@ -31,13 +31,19 @@ check: ## format, fresh generated code, go vet, staticcheck
 
 unit: ## tests of all packages under the race detector, the long stories once more in full without it
 	go run ./test/gotest $(RACE) -short -timeout 30m $(UNITS)
-	go run ./test/gotest -timeout 15m -run 'TestRenewalBurst|TestTwoYears' ./jobs
+	go run ./test/gotest -timeout 15m -run 'TestRenewalBurst|TestTwoYears|TestEvery' ./jobs
 
 sim: ## years of the portal in a minute, every promise counted; SEED=n for other chances
 	go test -count=1 -timeout 10m -v -run '^TestSim$$' ./jobs -sim.seed=$(SEED)
 
 sim-full: ## the same in full size, which takes an hour or more
 	go test -count=1 -timeout 24h -v -run '^TestSim$$' ./jobs -sim.seed=$(SEED) -sim.full
+
+faults: ## every call of the engine fails in every way, on both engines, which takes ten minutes
+	go run ./test/gotest -timeout 60m -run '^TestEvery' ./jobs -matrix.full
+
+kills: ## 200 times kill -9 during 500 renewals, on both engines, which takes ten minutes; SEED=n for other moments
+	go test -count=1 -timeout 60m -v -run '^TestRampage$$' ./test/e2e -rampage.full -rampage.seed=$(SEED)
 
 e2e: ## browser tests and tests of the real binary
 	go run ./test/gotest -timeout 15m ./test/...

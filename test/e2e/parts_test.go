@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -145,6 +146,22 @@ func (p *parts) admin(t *testing.T, args ...string) {
 // look opens the database beside the portal and reads what it knows of a name of tenant acme.
 func (p *parts) look(t *testing.T, names []string, judge func(name string, d store.DomainView)) {
 	t.Helper()
+	db := p.open(t)
+	defer db.Close()
+	scope := acme(t, db)
+	for _, name := range names {
+		d, err := find(t, scope, name)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		judge(name, d)
+	}
+}
+
+// open opens the database as another process beside the portal.
+func (p *parts) open(t *testing.T) *store.DB {
+	t.Helper()
 	env := func(name string) (string, bool) {
 		for setting, value := range p.env {
 			if app.Variable(setting) == name {
@@ -157,23 +174,16 @@ func (p *parts) look(t *testing.T, names []string, judge func(name string, d sto
 	must(t, err)
 	db, err := app.OpenStore(t.Context(), c, app.NewLog(c, t.Output()))
 	must(t, err)
-	defer db.Close()
+	return db
+}
+
+// acme is tenant acme as its admin sees it.
+func acme(t *testing.T, db *store.DB) *store.Scope {
+	t.Helper()
 	all, err := db.System().Tenants(t.Context())
 	must(t, err)
-	for _, tenant := range all {
-		if tenant.Slug != "acme" {
-			continue
-		}
-		scope := db.As(tenants.Actor{Kind: tenants.Person, Name: "ops@acme.example", Tenant: tenant.ID, Role: tenants.Admin})
-		for _, name := range names {
-			d, err := find(t, scope, name)
-			if err != nil {
-				t.Errorf("%s: %v", name, err)
-				continue
-			}
-			judge(name, d)
-		}
-	}
+	i := slices.IndexFunc(all, func(one tenants.Tenant) bool { return one.Slug == "acme" })
+	return db.As(tenants.Actor{Kind: tenants.Person, Name: "ops@acme.example", Tenant: all[i].ID, Role: tenants.Admin})
 }
 
 func find(t *testing.T, scope *store.Scope, name string) (store.DomainView, error) {
