@@ -71,6 +71,7 @@ const (
 	ReadTenants         Permission = "see all tenants"
 	ManageTenants       Permission = "change tenants"
 	ManageIssuers       Permission = "change authorities"
+	ReplaceMany         Permission = "replace certificates of all tenants"
 )
 
 var roleMay = map[Role][]Permission{
@@ -82,7 +83,7 @@ var roleMay = map[Role][]Permission{
 }
 
 var platformMay = map[PlatformRole][]Permission{
-	Operator:        {ReadDomains, DownloadCertificate, CheckDomain, ReadAudit, ReadTenants, ManageTenants, ManageIssuers},
+	Operator:        {ReadDomains, DownloadCertificate, CheckDomain, ReadAudit, ReadTenants, ManageTenants, ManageIssuers, ReplaceMany},
 	PlatformAuditor: {ReadDomains, DownloadCertificate, ReadAudit, ReadTenants},
 }
 

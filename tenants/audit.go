@@ -50,6 +50,9 @@ const (
 	DidChangeLimits Action = "issuer.limits"
 	DidExportKey    Action = "issuer.key.export"
 	DidRollKey      Action = "issuer.key.change"
+	DidStartEvent   Action = "event.start" // many are replaced
+	DidStopEvent    Action = "event.stop"
+	DidEndEvent     Action = "event.end"
 )
 
 // Change is one field before and after.

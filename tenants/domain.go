@@ -103,11 +103,12 @@ type Certificate struct {
 	Revoked       time.Time   // when we learnt that the current version is revoked; zero otherwise
 	PausedUntil   time.Time   // a person paused renewals until then; zero otherwise
 	PausedBy      string      // who paused them
+	Event         MassEvent   // that replaces the current version, told by its SPKI alone; without a deadline there is none
 }
 
 // Succeeded is the lineage once v, which o brought, has taken the place of before (nil: none). What made a renewal
 // necessary ends with it, but for what v does not heal: settings that changed after it was ordered, and a key that was
-// reported and is still in use.
+// reported, or is to go in a mass event, and is still in use.
 func (c Certificate) Succeeded(o Order, before *Version, v Version) Certificate {
 	c.Current, c.Plan, c.ARI = v.ID, Verdict{}, RenewalInfo{}
 	c.RenewNow, c.RenewedBy, c.Revoked = time.Time{}, "", time.Time{}
@@ -116,6 +117,9 @@ func (c Certificate) Succeeded(o Order, before *Version, v Version) Certificate 
 	}
 	if before == nil || before.SPKI != v.SPKI {
 		c.Compromised, c.CompromisedBy = time.Time{}, ""
+	}
+	if !has(c.Event.SPKI, v.SPKI) {
+		c.Event = MassEvent{}
 	}
 	return c
 }

@@ -8,7 +8,8 @@ import (
 func TestSucceeded(t *testing.T) {
 	at := func(hour int) time.Time { return epoch.Add(time.Duration(hour) * time.Hour) }
 	was := Certificate{Current: "ver_1", Plan: Verdict{Reason: OnRequest}, RenewNow: at(1), RenewedBy: "ann", Revoked: at(1),
-		Changed: at(3), Change: "key type", Compromised: at(3), CompromisedBy: "bob", PausedUntil: at(9), PausedBy: "cat"}
+		Changed: at(3), Change: "key type", Compromised: at(3), CompromisedBy: "bob", PausedUntil: at(9), PausedBy: "cat",
+		Event: MassEvent{Deadline: at(9), SPKI: []string{"old"}}}
 	for _, c := range []struct {
 		name                 string
 		ordered              time.Time
@@ -26,6 +27,9 @@ func TestSucceeded(t *testing.T) {
 			}
 			if is.PausedUntil != was.PausedUntil || is.PausedBy != was.PausedBy {
 				t.Error("the pause ended")
+			}
+			if !is.Event.Deadline.IsZero() != c.compromised {
+				t.Errorf("event %+v", is.Event)
 			}
 			if !is.Changed.IsZero() != c.changed || (is.Change != "") != c.changed {
 				t.Errorf("changed %v %q", is.Changed, is.Change)

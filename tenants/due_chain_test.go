@@ -106,6 +106,15 @@ func TestDueInMassEvent(t *testing.T) {
 	if v := Due(f, now); v.Reason != InWindow {
 		t.Errorf("the event delays what the CA wants sooner: %+v", v)
 	}
+	f = f.asking(10*day, 30*day)
+	sooner := Due(f.with(func(f *RenewalFacts) { f.Event = MassEvent{} }), now)
+	if v := Due(f.with(func(f *RenewalFacts) { f.Event.Deadline = now.Add(60 * day) }), now); v.Reason != InMassEvent || v.At.After(sooner.At) || v.Movable() {
+		t.Errorf("renewal hours may move it past the deadline: %+v", v)
+	}
+	f.Event.SPKI = []string{someSPKI}
+	if v := Due(f, now); !strings.Contains(v.Text, "replaced with a new key by") {
+		t.Errorf("an event about keys: %q", v.Text)
+	}
 	f = factsFor(6*day, 1).with(func(f *RenewalFacts) { f.Event = MassEvent{Since: epoch.Add(4 * day), Deadline: epoch.Add(30 * day)} })
 	if v := Due(f, epoch.Add(4*day)); v.At.After(v.NoLater) || v.NoLater.After(epoch.Add(5*day)) {
 		t.Errorf("the event's deadline is past the end: %+v", v)

@@ -57,7 +57,8 @@ func changed(f RenewalFacts, now time.Time) (Verdict, bool) {
 		fmt.Sprintf("The %s of this certificate changed on %s, so we renew at once.", what, f.clock(f.Changed))), true
 }
 
-// inMassEvent: the operator replaces it with many others. It never makes a renewal wait that comes sooner by itself.
+// inMassEvent: the operator replaces it with many others. It never makes a renewal wait that comes sooner by itself. One
+// that renewal hours could still move to later, past the deadline too, becomes the event's.
 func inMassEvent(f RenewalFacts, now time.Time) (Verdict, bool) {
 	e := f.Event
 	if e.Deadline.IsZero() {
@@ -68,10 +69,17 @@ func inMassEvent(f RenewalFacts, now time.Time) (Verdict, bool) {
 	v.Start = earlier(later(e.Since.Truncate(time.Second), f.NotBefore), v.End)
 	v.At = f.place(v.Start, v.End)
 	if sooner, _ := calm(f, now); sooner.At.Before(v.At) {
-		return Verdict{}, false
+		if !sooner.Movable() || !sooner.End.After(v.At) {
+			return Verdict{}, false
+		}
+		v.At = later(sooner.At, v.Start)
 	}
-	v.Text = fmt.Sprintf("The operator has it replaced by %s%s, and we chose %s, also outside the renewal hours.",
-		f.clock(e.Deadline), bracketed(e.Why), f.clock(v.At))
+	with := ""
+	if len(e.SPKI) > 0 {
+		with = " with a new key"
+	}
+	v.Text = fmt.Sprintf("The operator has it replaced%s by %s%s, and we chose %s, also outside the renewal hours.",
+		with, f.clock(e.Deadline), bracketed(e.Why), f.clock(v.At))
 	return v, true
 }
 

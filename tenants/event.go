@@ -1,6 +1,8 @@
 package tenants
 
 import (
+	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"math"
 	"slices"
@@ -11,6 +13,7 @@ import (
 // MassEvent is the operator's order to replace many certificates before a deadline, as after a fault of an authority. Issuer
 // and Profile narrow it; so do Serials and SPKI, of which one has to match when any are given.
 type MassEvent struct {
+	ID       EventID   // empty before it is started
 	Issuer   IssuerID  // empty: any
 	Profile  string    // the ACME profile that the certificate asks for; empty: any
 	Serials  []string  // lower-case hex as in [Version], sorted
@@ -50,7 +53,7 @@ type MassEventForm struct {
 	Issuer   string // [issuer] an IssuerID
 	Profile  string
 	Serials  string // [serials] hex, with or without colons, between spaces, commas or on lines of their own
-	SPKI     string // [spki] 64 hex digits each
+	SPKI     string // [spki] 64 hex digits each, or the same 32 octets in base64
 	Deadline string // [deadline] in UTC: "2026-11-25 18:00", also as browsers send it
 	Why      string // [why]
 }
@@ -70,7 +73,7 @@ func ParseMassEvent(f MassEventForm, now time.Time) (MassEvent, error) {
 		Issuer:   f.issuer(wrong),
 		Profile:  strings.TrimSpace(f.Profile),
 		Serials:  hexList(f.Serials, "serials", serialOf, "Type serial numbers of up to 40 hex digits", wrong),
-		SPKI:     hexList(f.SPKI, "spki", spkiOf, "Type the SHA-256 of public keys, 64 hex digits each", wrong),
+		SPKI:     hexList(f.SPKI, "spki", spkiOf, "Type the SHA-256 of public keys, 64 hex digits or 44 signs of base64 each", wrong),
 		Since:    now.UTC(),
 		Deadline: f.deadline(now, wrong),
 		Why:      f.why(wrong),
@@ -102,8 +105,8 @@ func hexList(typed, field string, one func(string) (string, bool), advice string
 	}
 	var good, bad []string
 	for _, item := range items {
-		if hex, ok := one(item); ok {
-			good = append(good, hex)
+		if digits, ok := one(item); ok {
+			good = append(good, digits)
 		} else {
 			bad = append(bad, show(item))
 		}
@@ -125,7 +128,11 @@ func serialOf(typed string) (string, bool) {
 	return digits, ok && digits != "" && len(digits) <= maxSerialDigits
 }
 
+// spkiOf takes what openssl and browsers print, and what pins are written in (RFC 7469, section 2.4).
 func spkiOf(typed string) (string, bool) {
+	if b, err := base64.StdEncoding.DecodeString(typed); err == nil && len(b) == 32 {
+		return hex.EncodeToString(b), true
+	}
 	digits, ok := hexDigits(typed)
 	return digits, ok && len(digits) == 64
 }
@@ -178,6 +185,17 @@ type EventCounts struct {
 	Charged      int // whose orders spend from the authority's limit; the others are exempt
 }
 
+// EventBudget is one authority's part of an event: how many orders spend from its account's limit, and the limit's bucket
+// (see [Limit]).
+type EventBudget struct {
+	Charged int
+	Limit   Limit
+	TAT     time.Time
+}
+
+// LastOrder is when the last of the charged orders can go out, one by one as soon as the limit lets them.
+func (b EventBudget) LastOrder(now time.Time) time.Time { return b.Limit.lastOf(b.TAT, now, b.Charged) }
+
 // DryRun is what an event would do.
 type DryRun struct {
 	EventCounts
@@ -187,16 +205,19 @@ type DryRun struct {
 	Warning string    // empty when all can be replaced before the deadline
 }
 
-// DryRun tells what the event would do, given what matches and the authority's limit whose bucket stands at tat
-// (see [Limit]). Orders are spread over the event's time and wait for the limit; it counts on nobody else's spending.
-func (e MassEvent) DryRun(c EventCounts, l Limit, tat, now time.Time) DryRun {
+// DryRun tells what the event would do, given what matches and the budgets of the authorities that it falls to. Orders are
+// spread over the event's time and wait for the limits; it counts on nobody else's spending.
+func (e MassEvent) DryRun(c EventCounts, budgets []EventBudget, now time.Time) DryRun {
 	r := DryRun{EventCounts: c}
 	if c.Certificates == 0 {
 		r.Text = "No certificate matches, so nothing would be replaced."
 		return r
 	}
-	r.Last = later(e.lastStart(), l.lastOf(tat, now, c.Charged))
-	r.Late = max(0, c.Charged-l.until(tat, now, e.Deadline))
+	r.Last = e.lastStart()
+	for _, b := range budgets {
+		r.Last = later(r.Last, b.LastOrder(now))
+		r.Late += max(0, b.Charged-b.Limit.until(b.TAT, now, e.Deadline))
+	}
 	r.Text = fmt.Sprintf("Replaces %s of %s. %s; the last order goes out on %s, %s.", counted(c.Certificates, "certificate"),
 		counted(c.Tenants, "tenant"), costs(c.Charged), minute(r.Last), e.margin(r.Last))
 	if r.Late > 0 {

@@ -65,6 +65,15 @@ func TestParseMassEvent(t *testing.T) {
 	}
 }
 
+// A pin of base64 and what openssl prints are the same key.
+func TestParseMassEventReadsPins(t *testing.T) {
+	pin := "ABEiM0RVZneImaq7zN3u/wARIjNEVWZ3iJmqu8zd7v8="
+	e, err := ParseMassEvent(MassEventForm{SPKI: pin + " " + someSPKI, Deadline: "2026-11-25 18:00"}, epoch)
+	if err != nil || !slices.Equal(e.SPKI, []string{someSPKI}) {
+		t.Errorf("%+v, %v", e, err)
+	}
+}
+
 func TestParseMassEventRefuses(t *testing.T) {
 	const soon = "2026-11-25 18:00"
 	for _, c := range []struct {
@@ -78,7 +87,7 @@ func TestParseMassEventRefuses(t *testing.T) {
 		{MassEventForm{Serials: "03ab xyz 0", Deadline: soon}, map[string]string{"serials": "The list holds xyz and 0. Type serial numbers"}},
 		{MassEventForm{Serials: strings.Repeat("a", 41), Deadline: soon}, map[string]string{"serials": "up to 40 hex digits."}},
 		{MassEventForm{Serials: strings.Repeat("a ", 10001), Deadline: soon}, map[string]string{"serials": "These are 10,001, and one event takes 10,000."}},
-		{MassEventForm{SPKI: "0011", Deadline: soon}, map[string]string{"spki": "64 hex digits each."}},
+		{MassEventForm{SPKI: "0011", Deadline: soon}, map[string]string{"spki": "64 hex digits or 44 signs of base64 each."}},
 		{MassEventForm{SPKI: "g" + someSPKI[1:], Deadline: soon}, map[string]string{"spki": "The list holds g01"}},
 		{MassEventForm{Issuer: someIssuer, Deadline: "tomorrow"}, map[string]string{"deadline": "tomorrow is not an instant."}},
 		{MassEventForm{Issuer: someIssuer, Deadline: "2026-11-23 12:06"}, map[string]string{"deadline": "23 Nov 2026, 12:06 UTC has passed."}},
@@ -116,7 +125,7 @@ func TestDryRun(t *testing.T) {
 		{"no limit", EventCounts{1_000_000, 1000, 1_000_000}, Limit{}, time.Time{}, "Replaces 1,000,000 certificates of 1,000 tenants. 1,000,000 cost budget; the last order goes out on 23 Nov 2026, 22:06 UTC", ""},
 		{"endless", EventCounts{1 << 50, 1, 1 << 50}, orders, epoch, "days after the deadline.", "orders only after it."},
 	} {
-		r := e.DryRun(c.counts, c.limit, c.tat, epoch)
+		r := e.DryRun(c.counts, []EventBudget{{c.counts.Charged, c.limit, c.tat}}, epoch)
 		if !strings.Contains(r.Text, c.text) || !strings.Contains(r.Warning, c.warning) || (c.warning == "") != (r.Warning == "") {
 			t.Errorf("%s: %q %q", c.name, r.Text, r.Warning)
 		}

@@ -21,11 +21,12 @@ type (
 	AccountID     string
 	EntryID       string
 	SessionID     string
+	EventID       string
 )
 
 // ID is any identifier of this package.
 type ID interface {
-	TenantID | MemberID | GroupID | DomainID | DelegationID | CertificateID | VersionID | OrderID | ChallengeID | IssuerID | AccountID | EntryID | SessionID
+	TenantID | MemberID | GroupID | DomainID | DelegationID | CertificateID | VersionID | OrderID | ChallengeID | IssuerID | AccountID | EntryID | SessionID | EventID
 }
 
 const crockford = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -87,6 +88,8 @@ func prefixOf[T ID]() string {
 		return "acc"
 	case EntryID:
 		return "ent"
+	case EventID:
+		return "evt"
 	default:
 		return "ses"
 	}

@@ -64,10 +64,10 @@ func TestPrefixesDiffer(t *testing.T) {
 	prefixes := []string{
 		prefixOf[TenantID](), prefixOf[MemberID](), prefixOf[GroupID](), prefixOf[DomainID](), prefixOf[DelegationID](),
 		prefixOf[CertificateID](), prefixOf[VersionID](), prefixOf[OrderID](), prefixOf[ChallengeID](), prefixOf[IssuerID](), prefixOf[AccountID](),
-		prefixOf[EntryID](), prefixOf[SessionID](),
+		prefixOf[EntryID](), prefixOf[SessionID](), prefixOf[EventID](),
 	}
 	slices.Sort(prefixes)
-	if n := len(slices.Compact(prefixes)); n != 13 {
+	if n := len(slices.Compact(prefixes)); n != 14 {
 		t.Errorf("13 kinds of id have %d prefixes", n)
 	}
 }

@@ -152,7 +152,7 @@ func (f Facts) RenewalFacts() RenewalFacts {
 		IssuerName: f.Signer.Name, ARI: f.Certificate.ARI,
 		Asked: f.Certificate.RenewNow, AskedBy: f.Certificate.RenewedBy,
 		Compromised: f.Certificate.Compromised, Revoked: f.Certificate.Revoked,
-		Changed: f.Certificate.Changed, Change: f.Certificate.Change,
+		Changed: f.Certificate.Changed, Change: f.Certificate.Change, Event: f.Certificate.Event,
 		Policy: f.Policy, PolicySince: f.PolicySince, Strategy: f.Certificate.Strategy,
 		KeyWanted: f.Certificate.KeyType, KeyType: f.Current.KeyType, KeyCreated: f.Current.KeyCreated,
 	}
