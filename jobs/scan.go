@@ -34,7 +34,7 @@ func (e *Engine) scanLoop(ctx context.Context) {
 	}
 }
 
-// Scan lets waiting orders go on as far as the CA answers and its budget allows, and enqueues what is due. Any number of
+// Scan lets waiting orders go on as far as the CA answers and its budget allows, takes mass events further and enqueues what is due. Any number of
 // processes may scan at once: a claim takes rows that no other claim has. While claims come back full there is more, but
 // each is a transaction of its own, so that others can write in between.
 func (e *Engine) Scan(ctx context.Context) error {
@@ -42,6 +42,9 @@ func (e *Engine) Scan(ctx context.Context) error {
 		return err
 	}
 	if err := e.Admit(ctx); err != nil {
+		return err
+	}
+	if err := e.sys.PushEvents(ctx); err != nil {
 		return err
 	}
 	for range scanBatches {

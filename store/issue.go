@@ -130,8 +130,10 @@ func (t *tx) succeed(c tenants.Certificate, o tenants.Order, v tenants.Version, 
 	if _, err := t.exec(replaceSQL, c.Tenant, c.ID, us(t.now), v.ID); err != nil {
 		return err
 	}
-	_, err = t.exec(succeedSQL, c.Tenant, c.ID, v.ID, enc(plan), us(c.Changed), c.Change, us(c.Compromised), c.CompromisedBy, v.IssuerID)
-	return err
+	if _, err = t.exec(succeedSQL, c.Tenant, c.ID, v.ID, enc(plan), us(c.Changed), c.Change, us(c.Compromised), c.CompromisedBy, v.IssuerID); err != nil {
+		return err
+	}
+	return t.replaced(c, v)
 }
 
 // certify copies what lists show of a version and its plan.

@@ -126,7 +126,7 @@ func (s *System) FinishRelease(ctx context.Context, id tenants.DomainID) error {
 		if d.releasing.IsZero() && (!d.Proved.IsZero() || t.now.Before(d.Reserved)) {
 			return conflict("Nobody gave %s up. Read the domain again.", d.Name)
 		}
-		if err := t.endOrder(d); err != nil {
+		if err := t.endOrder(d, "the name is given up"); err != nil {
 			return err
 		}
 		if left, err := t.leftover(d); err != nil || len(left) > 0 {
@@ -144,7 +144,7 @@ func dirty(d *domainRow, n int) error {
 }
 
 // endOrder ends the open order, if any.
-func (t *tx) endOrder(d *domainRow) error {
+func (t *tx) endOrder(d *domainRow, why string) error {
 	o, err := t.openOrder(d)
 	if err != nil || o == nil {
 		return err
@@ -155,7 +155,7 @@ func (t *tx) endOrder(d *domainRow) error {
 		return err
 	}
 	t.record(tenants.System(d.Tenant), tenants.DidFailOrder, string(d.ID), d.Name,
-		fmt.Sprintf("ended the order for %s, because the name is given up.", d.Name))
+		fmt.Sprintf("ended the order for %s, because %s.", d.Name, why))
 	_, err = t.saveOrder(d, *o, was)
 	return err
 }
@@ -175,6 +175,9 @@ func (t *tx) release(d *domainRow) error {
 	d.orderState, d.awaiting, d.silent = "", "", ""
 	t.giveUp(d, t.now)
 	t.record(tenants.System(d.Tenant), tenants.DidRelease, string(d.ID), d.Name, text)
+	if err := t.leaveEvents(d); err != nil {
+		return err
+	}
 	if err := t.lockDelegation(d); err != nil {
 		return err
 	}

@@ -68,7 +68,7 @@ func TestPrefixesDiffer(t *testing.T) {
 	}
 	slices.Sort(prefixes)
 	if n := len(slices.Compact(prefixes)); n != 14 {
-		t.Errorf("13 kinds of id have %d prefixes", n)
+		t.Errorf("14 kinds of id have %d prefixes", n)
 	}
 }
 

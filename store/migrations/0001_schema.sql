@@ -209,7 +209,8 @@ create table certificates (
   compromised_by  {text} not null default '',
   revoked_at      {int}  not null default 0,  -- we learnt that the current version is revoked
   paused_until    {int}  not null default 0,  -- no renewal in time before that
-  paused_by       {text} not null default ''
+  paused_by       {text} not null default '',
+  event_id        {text} not null default ''  -- of the running event that replaces the current version first
 ){strict};
 
 create table orders (
@@ -344,6 +345,47 @@ create table buckets (
   primary key (issuer_id, limit_name, bucket)
 ){strict};
 create index buckets_full on buckets (issuer_id, limit_name, tat);
+
+-- The operator's order to replace many certificates before a deadline. Its certificates are marked one after the other,
+-- in the order of their ids.
+create table events (
+  id           {text} not null primary key,
+  subject      {text} not null,              -- what is replaced, in words
+  issuer_id    {text} not null,              -- these four choose; empty: any
+  profile      {text} not null,
+  serials      {text} not null,
+  spki         {text} not null,
+  since_at     {int}  not null,              -- what was issued later is not replaced again
+  deadline     {int}  not null,
+  why          {text} not null,
+  certificates {int}  not null,              -- these three as counted at the start
+  tenants      {int}  not null,
+  charged      {int}  not null,
+  created_at   {int}  not null,
+  created_by   {text} not null,
+  marked_to    {text} not null default '',   -- the last certificate that was looked at
+  marked_at    {int}  not null default 0,    -- all were
+  stopped_at   {int}  not null default 0,
+  stopped_by   {text} not null default '',
+  ended_at     {int}  not null default 0,    -- nothing is left to do
+  unique (created_by, since_at)
+){strict};
+create index events_running on events (id) where ended_at = 0;
+
+-- The certificates of an event, also of those that are over.
+create table event_certificates (
+  event_id       {text} not null references events (id),
+  certificate_id {text} not null references certificates (id),
+  tenant_id      {text} not null references tenants (id),
+  domain_id      {text} not null references domains (id),
+  version_id     {text} not null references versions (id), -- that is replaced
+  new_key        {int}  not null,            -- the event is about that version's key
+  ended_at       {int}  not null default 0,  -- when it was replaced, or left the event otherwise
+  replacement    {text} not null default '', -- the version that took its place
+  primary key (event_id, certificate_id)
+){strict};
+create index event_certificates_left on event_certificates (event_id, certificate_id) where ended_at = 0;
+create index event_certificates_open on event_certificates (certificate_id) where ended_at = 0;
 
 create table health (
   what     {text} not null primary key,
