@@ -10,7 +10,7 @@ import (
 	"perennial/tenants"
 )
 
-// operator starts a replacement of everything that the issuer signed, as the page does.
+// replaceAll starts a replacement of everything that the issuer signed, as the page does.
 func (w *world) replaceAll(within time.Duration) tenants.EventID {
 	w.t.Helper()
 	issuer, err := w.db.System().Issuer(w.ctx, w.issuer.Directory)
@@ -79,7 +79,7 @@ func TestMassEventReplacesInTime(t *testing.T) {
 		begun, placed := time.Now(), len(w.ca.orders)
 		id := w.replaceAll(24 * time.Hour)
 		v := w.event(id)
-		w.through(v.Deadline, func() bool { return w.event(id).Open() == 0 })
+		w.through(v.Deadline, func() bool { return !w.event(id).Ended.IsZero() })
 		if v = w.event(id); v.Replaced != n-1 || v.Failing != 1 || !v.Ended.IsZero() || len(v.Trouble) != 1 || v.Trouble[0].Name != bad {
 			t.Fatalf("after a day: %+v, in trouble %+v", v.EventProgress, v.Trouble)
 		}
