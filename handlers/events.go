@@ -24,7 +24,11 @@ func (s *Site) events(v *visit) error {
 		}
 		domain = view.Domain.ID
 	}
-	changes := s.DB.Changes(v.ctx(), v.tenant.ID, domain)
+	return s.tell(v, s.DB.Changes(v.ctx(), v.tenant.ID, domain), 0)
+}
+
+// tell is a stream of changes, with a pause after each.
+func (s *Site) tell(v *visit, changes <-chan struct{}, pause time.Duration) error {
 	if v.Request().Method == http.MethodHead {
 		return v.NoContent(http.StatusOK)
 	}
@@ -35,7 +39,7 @@ func (s *Site) events(v *visit) error {
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no") // nginx would keep the words back
 	v.Response().WriteHeader(http.StatusOK)
-	return s.stream(v, changes)
+	return s.stream(v, changes, pause)
 }
 
 // liftDeadlines is for answers that take long. The read deadline counts too: when it passes, the server takes the
@@ -50,7 +54,7 @@ const (
 	alive   = ": still here\n\n"
 )
 
-func (s *Site) stream(v *visit, changes <-chan struct{}) error {
+func (s *Site) stream(v *visit, changes <-chan struct{}, pause time.Duration) error {
 	beat, end := time.NewTicker(heartbeat), time.NewTimer(streamLife)
 	defer beat.Stop()
 	defer end.Stop()
@@ -59,6 +63,13 @@ func (s *Site) stream(v *visit, changes <-chan struct{}) error {
 			return nil // the browser has left
 		}
 		v.Response().Flush()
+		if word == changed {
+			select {
+			case <-time.After(pause):
+			case <-v.ctx().Done():
+			case <-s.closing.Done():
+			}
+		}
 		select {
 		case _, ok := <-changes:
 			if !ok {

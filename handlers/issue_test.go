@@ -46,6 +46,7 @@ func (w *world) issued(t *testing.T, tenant tenants.Tenant, name string) (tenant
 		NoLater: version.NotAfter.Add(-7 * 24 * time.Hour), Reason: tenants.LastThird, Text: "The last third of its lifetime begins then."}
 	made, err := system.Issue(t.Context(), order, version, plan)
 	check(err)
+	check(system.Rest(t.Context(), id, "test", plan.At, tenants.Finding{}, tenants.Active))
 	return id, made
 }
 

@@ -23,6 +23,8 @@ var notes = map[string]struct {
 	"tenantadded": {"The tenant is added. Its people can sign in now.", false},
 	"hours":       {"The renewal hours are used now.", false},
 	"policy":      {"The policy is used now. Certificates that it no longer allows renew within a week.", false},
+	"replacing":   {"The replacement has begun. Stop it at any time.", false},
+	"stopped":     {"The replacement is stopped. What was replaced stays replaced.", false},
 	"signedout":   {"", false}, // the sign-in page has its own words
 	"expired":     {"You were signed out meanwhile, so nothing was done. Sign in and send it again.", true},
 }

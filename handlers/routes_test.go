@@ -9,11 +9,13 @@ import (
 	"strings"
 	"testing"
 	"text/tabwriter"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"perennial/cmd/devportal/devidp"
 	"perennial/handlers"
+	"perennial/store"
 	"perennial/tenants"
 )
 
@@ -60,8 +62,25 @@ func compareGolden(t *testing.T, file, got string) {
 // sample is the values for the parameters of paths: things of tenant acme.
 func (w *world) sample(t *testing.T) *strings.Replacer {
 	domain, version := w.issued(t, w.Acme, "shop.acme.example")
+	w.event = w.replacement(t)
 	return strings.NewReplacer(":slug", "acme", ":id", string(domain), ":version", string(version), ":number", "1", "*",
 		"nothing")
+}
+
+// replacement starts the replacement of everything with the serial number that sign gives.
+func (w *world) replacement(t *testing.T) tenants.EventID {
+	t.Helper()
+	form := tenants.MassEventForm{Serials: "4d", Deadline: w.Clock.Now().Add(24 * time.Hour).UTC().Format(time.RFC3339)}
+	f, err := w.Platform().DryRunEvent(t.Context(), form)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := w.Platform().StartEvent(t.Context(), store.EventStart{MassEventForm: form, Since: f.Event.Since,
+		Counted: f.Certificates, Typed: strconv.Itoa(f.Certificates)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
 }
 
 // cell is the status, with the sign-in page apart from other redirects.
@@ -70,6 +89,9 @@ func (w *world) cell(t *testing.T, line handlers.Line, actor string, sample *str
 	path := sample.Replace(line.Path)
 	if strings.HasPrefix(path, "/tenants/dom_") {
 		path = "/tenants/" + string(w.Acme.ID)
+	}
+	if strings.HasPrefix(path, "/replacement/dom_") {
+		path = strings.Replace(line.Path, ":id", string(w.event), 1)
 	}
 	got := w.status(t, line.Method, path, actor)
 	if line.Method == http.MethodGet {

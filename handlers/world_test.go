@@ -26,7 +26,8 @@ type world struct {
 	url    string
 	idp    *devidp.Provider
 	server *httptest.Server
-	down   atomic.Bool // the portal cannot reach the provider
+	down   atomic.Bool     // the portal cannot reach the provider
+	event  tenants.EventID // of TestRoutesByRole
 }
 
 // RoundTrip is the way from the portal to the provider.
@@ -103,7 +104,8 @@ func (w *world) startProvider(t *testing.T) {
 }
 
 func (w *world) vars() map[string]string {
-	return map[string]string{"idp": w.idp.Issuer, "portal": w.url, "acme": string(w.Acme.ID), "north": string(w.Northwind.ID)}
+	return map[string]string{"idp": w.idp.Issuer, "portal": w.url, "acme": string(w.Acme.ID), "north": string(w.Northwind.ID),
+		"tomorrow": w.Clock.Now().Add(24 * time.Hour).UTC().Format("2006-01-02T15:04")}
 }
 
 // signIn signs a person in with the real flow and returns their browser.

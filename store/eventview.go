@@ -161,7 +161,11 @@ func (q query) eventParts(v *EventView) (err error) {
 	v.Tenants, err = collect(q, func(r rows) (p EventPart, err error) {
 		return p, r.Scan(append(scanTenant(&p.Tenant), &p.All, &p.Replaced, &p.Ordered, &p.Failing, &p.EventProgress.Left, at(&p.Last))...)
 	}, eventPartsSQL, v.ID)
-	for _, p := range v.Tenants {
+	for i := range v.Tenants {
+		p := &v.Tenants[i]
+		if p.Last.After(v.LastStart()) { // its plan did not move yet
+			p.Last = v.LastStart()
+		}
 		v.All += p.All
 		v.Replaced += p.Replaced
 		v.Ordered += p.Ordered

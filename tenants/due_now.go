@@ -65,7 +65,7 @@ func inMassEvent(f RenewalFacts, now time.Time) (Verdict, bool) {
 		return Verdict{}, false
 	}
 	line := f.safetyLine()
-	v := Verdict{End: earlier(e.lastStart(), line), NoLater: earlier(e.Deadline, line), Reason: InMassEvent}
+	v := Verdict{End: earlier(e.LastStart(), line), NoLater: earlier(e.Deadline, line), Reason: InMassEvent}
 	v.Start = earlier(later(e.Since.Truncate(time.Second), f.NotBefore), v.End)
 	v.At = f.place(v.Start, v.End)
 	if sooner, _ := calm(f, now); sooner.At.Before(v.At) {

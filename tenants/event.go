@@ -43,8 +43,8 @@ func has(sorted []string, s string) bool {
 	return found
 }
 
-// lastStart is the end of the spread: the last sixth before the deadline is left for further tries, as before expiry.
-func (e MassEvent) lastStart() time.Time {
+// LastStart is the end of the spread over the event's time: the last sixth before the deadline is left for further tries, as before expiry.
+func (e MassEvent) LastStart() time.Time {
 	return e.Deadline.Add(-max(0, e.Deadline.Sub(e.Since)/6)).Truncate(time.Second)
 }
 
@@ -213,7 +213,7 @@ func (e MassEvent) DryRun(c EventCounts, budgets []EventBudget, now time.Time) D
 		r.Text = "No certificate matches, so nothing would be replaced."
 		return r
 	}
-	r.Last = e.lastStart()
+	r.Last = e.LastStart()
 	for _, b := range budgets {
 		r.Last = later(r.Last, b.LastOrder(now))
 		r.Late += max(0, b.Charged-b.Limit.until(b.TAT, now, e.Deadline))

@@ -177,7 +177,7 @@ func FuzzParseMassEvent(f *testing.F) {
 				t.Fatalf("serial %q reads as %q", s, again)
 			}
 		}
-		if start := e.lastStart(); start.After(e.Deadline) || start.Before(e.Since.Truncate(time.Second)) {
+		if start := e.LastStart(); start.After(e.Deadline) || start.Before(e.Since.Truncate(time.Second)) {
 			t.Fatalf("spread to %v of %+v", start, e)
 		}
 	})

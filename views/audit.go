@@ -48,7 +48,7 @@ type choice struct{ Value, Word string }
 var whats = []choice{
 	{"", "Everything"}, {"domain", "Domains"}, {"certificate", "Certificates"}, {"order", "Orders"}, {"renewal", "Renewal plans"},
 	{string(tenants.DidChangeHours), "Renewal hours"}, {string(tenants.DidChangePolicy), "Policy"}, {"key", "Private keys"}, {"session", "Sign-in"},
-	{"tenant", "Tenants"}, {"access", "Refused access"}, {"audit", "Exports"}, {"issuer", "Authority accounts"},
+	{"tenant", "Tenants"}, {"access", "Refused access"}, {"audit", "Exports"}, {"issuer", "Authority accounts"}, {"event", "Replacements"},
 }
 
 var outcomes = []choice{{"", "Any"}, {string(tenants.Done), "Done"}, {string(tenants.Refused), "Denied"}, {string(tenants.Broke), "Failed"}}

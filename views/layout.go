@@ -21,6 +21,7 @@ func (p Page) nav() []link {
 	add(slug != "", "domains", DomainsURL(slug), "Domains")
 	add(slug != "", "renewals", RenewalsURL(slug, 0), "Renewal schedule")
 	add(slug == "" && p.Actor.May(tenants.ReadTenants), "tenants", TenantsPath, "Tenants")
+	add(slug == "" && p.Actor.May(tenants.ReadTenants), "replacement", ReplacementsPath, "Replacement")
 	add((slug != "" || p.Actor.Platform != "") && p.Actor.May(tenants.ReadAudit), "audit", AuditURL(slug), "Audit log")
 	return links
 }

@@ -16,6 +16,13 @@ const (
 	TenantsPath = "/tenants" // GET list, POST adds one
 )
 
+// ReplacementsPath is where many certificates are replaced: GET form (by = key | authority | list) and what was started, POST
+// runs dry (by, spki, issuer, profile, serials, deadline, why), or with since, counted and typed starts for real.
+const ReplacementsPath = "/replacement"
+
+// ReplacementURL is one replacement: GET. Below it: /stop GET confirms and POST acts, /events its stream.
+func ReplacementURL(id tenants.EventID) string { return ReplacementsPath + "/" + string(id) }
+
 // tenantBase is the path of a tenant's pages: /t/%s. Operator pages have no base.
 func tenantBase(slug string) string {
 	if slug == "" {
