@@ -23,7 +23,7 @@ func (s *Site) renderReplacements(v *visit, status int, p views.ReplacementsPage
 		p.By = views.ByKey
 	}
 	platform := s.DB.Platform(v.actor)
-	if p.Issuers, err = platform.Issuers(v.ctx()); err != nil {
+	if p.Issuers, err = platform.EventIssuers(v.ctx()); err != nil {
 		return err
 	}
 	runs, err := platform.Events(v.ctx())
