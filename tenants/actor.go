@@ -62,6 +62,7 @@ const (
 	AddDomain           Permission = "add a domain"
 	CheckDomain         Permission = "ask for a DNS check"
 	RenewCertificate    Permission = "renew a certificate"
+	RevokeCertificate   Permission = "revoke a certificate"
 	ReleaseDomain       Permission = "give up a domain"
 	DownloadCertificate Permission = "download a certificate"
 	DownloadKey         Permission = "download a private key"
@@ -77,9 +78,9 @@ const (
 var roleMay = map[Role][]Permission{
 	Viewer:   {ReadDomains, DownloadCertificate},
 	Auditor:  {ReadDomains, DownloadCertificate, ReadAudit},
-	Editor:   {ReadDomains, DownloadCertificate, AddDomain, CheckDomain, RenewCertificate, ReleaseDomain},
-	Approver: {ReadDomains, DownloadCertificate, AddDomain, CheckDomain, RenewCertificate, ReleaseDomain},
-	Admin:    {ReadDomains, DownloadCertificate, AddDomain, CheckDomain, RenewCertificate, ReleaseDomain, ChangeHours, ChangePolicy, ReadAudit, DownloadKey},
+	Editor:   {ReadDomains, DownloadCertificate, AddDomain, CheckDomain, RenewCertificate, RevokeCertificate, ReleaseDomain},
+	Approver: {ReadDomains, DownloadCertificate, AddDomain, CheckDomain, RenewCertificate, RevokeCertificate, ReleaseDomain},
+	Admin:    {ReadDomains, DownloadCertificate, AddDomain, CheckDomain, RenewCertificate, RevokeCertificate, ReleaseDomain, ChangeHours, ChangePolicy, ReadAudit, DownloadKey},
 }
 
 var platformMay = map[PlatformRole][]Permission{

@@ -32,7 +32,10 @@ const (
 	DidHeal         Action = "domain.heal"
 	DidRelease      Action = "domain.release"
 	DidExpire       Action = "certificate.expire"
-	DidAskRenewal   Action = "certificate.renew" // a person asked
+	DidAskRenewal   Action = "certificate.renew"  // a person asked
+	DidAskRevoke    Action = "certificate.revoke" // a person asked
+	DidRevoke       Action = "certificate.revoked"
+	DidFailRevoke   Action = "revocation.fail"
 	DidPlanOrder    Action = "order.plan"
 	DidPlaceOrder   Action = "order.place"
 	DidFailOrder    Action = "order.fail"

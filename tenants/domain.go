@@ -155,6 +155,7 @@ type Version struct {
 	Issued      time.Time
 	Replaced    time.Time // when the next version took its place
 	KeyCreated  time.Time // when its key was made, or first seen in a CSR
+	Revocation  Revocation
 }
 
 // Lifetime is how long the version is valid.

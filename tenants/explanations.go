@@ -143,6 +143,11 @@ var explanations = map[Code]Explanation{
 		Why: "The account is not accepted, or its terms or its external binding have changed.",
 		Who: OperatorDo, Do: "Nothing for you to do. Whoever runs this portal has to repair the account.",
 	},
+	RevocationRefused: {
+		Short: "{ca|Authority} refuses to revoke", Happened: "{ca|The authority} refuses to revoke the version",
+		Why: "It does not let our account revoke this certificate.",
+		Who: OperatorDo, Do: "We ask again from time to time. Whoever runs this portal has to look at the raw answer, or ask {ca|the authority} to revoke it.",
+	},
 	BudgetSpent: {
 		Short: "Order waits for its place", Happened: "The order waits for its place",
 		Why: "We have used what {ca|the authority} allows until {until|later}.",

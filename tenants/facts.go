@@ -19,6 +19,7 @@ type Facts struct {
 	Asked       bool            // a person asked for a look and did not get it yet
 	Leftover    []Challenge     // of closed orders, still dirty
 	Authz       []Authorization // to deactivate when releasing
+	Revoking    []Version       // versions of the lineage that somebody asked to revoke and that are not revoked yet
 }
 
 // Authorization is what an account of ours won at an issuer, and may live on there (RFC 8555, section 7.1.4).
@@ -41,12 +42,14 @@ const (
 	ActPlanRenewal Act = "plan renewal" // write the verdict of Due to the certificate
 	ActExpire      Act = "expire"       // notAfter passed: say so
 	ActRelease     Act = "release"      // deactivate authorizations, end the claim
+	ActRevoke      Act = "revoke"       // tell the authority that Step.Version is not to be trusted any more
 )
 
 // Step is a decision of Next.
 type Step struct {
-	Act    Act
-	At     time.Time // for ActWait: when to ask again
-	Why    string    // one sentence, for the page and the log
-	Reason Reason    // for ActPlan
+	Act     Act
+	At      time.Time // for ActWait: when to ask again
+	Why     string    // one sentence, for the page and the log
+	Reason  Reason    // for ActPlan
+	Version VersionID // for ActRevoke
 }

@@ -25,6 +25,7 @@ const (
 	CABroken          Code = "ca.broken_answer"       // an answer that breaks the protocol or our checks
 	CAStuck           Code = "ca.stuck"               // processing without end
 	CAAccount         Code = "ca.account"             // account refused: EAB, terms, deactivated
+	RevocationRefused Code = "ca.revocation"          // the CA does not revoke what we ask it to
 	BudgetSpent       Code = "ca.budget"              // our own ledger says wait
 	FailedTooOften    Code = "ca.failures"            // so many proofs failed that another one could make the CA refuse the name
 	ReservationOver   Code = "claim.reservation_over" // the record never came

@@ -15,9 +15,10 @@ const FreshFor = time.Minute
 // same answer, and after a crash the answer is what was still to be done.
 func Next(f Facts, now time.Time) Step {
 	for _, rule := range []func(Facts, time.Time) (Step, bool){
-		ended, leaving, expiring, untidy, ordering, uncertified, certified,
+		ended, revoking, leaving, expiring, untidy, ordering, uncertified, certified,
 	} {
 		if step, decided := rule(f, now); decided {
+			step.At = f.WakeFor(step.At, now)
 			return step
 		}
 	}

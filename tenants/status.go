@@ -17,7 +17,7 @@ func StatusAfter(f Facts, finding Finding, now time.Time) Status {
 		return healthy(f)
 	case f.Current == nil && forRecord(finding.Code):
 		return Waiting
-	case passes(f, finding) && !(f.Current != nil && pastSafety(f, now)):
+	case passes(f, finding) && !(f.Current != nil && (pastSafety(f, now) || !f.Certificate.Revoked.IsZero())):
 		return healthy(f)
 	}
 	return Failing
@@ -27,7 +27,7 @@ func healthy(f Facts) Status {
 	switch {
 	case f.Order != nil && f.Order.State.Open():
 		return Renewing
-	case f.Current != nil:
+	case f.Current != nil && f.Certificate.Revoked.IsZero():
 		return Active
 	case f.Domain.Proved.IsZero():
 		return Waiting
