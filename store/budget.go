@@ -61,8 +61,9 @@ func (s *System) AwaitBudget(ctx context.Context, id tenants.DomainID, owner str
 		}
 		d.refresh(t.now)
 		d.awaiting = account
-		t.giveUp(d, d.patience(t.now))
-		return nil
+		waiting, err := t.revoking(d)
+		t.giveUp(d, tenants.Facts{Revoking: waiting}.WakeFor(d.patience(t.now), t.now))
+		return err
 	})
 }
 

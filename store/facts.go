@@ -33,6 +33,9 @@ func (q query) facts(d *domainRow, now time.Time) (f tenants.Facts, err error) {
 	if f.Leftover, err = q.leftover(d); err != nil {
 		return f, err
 	}
+	if f.Revoking, err = q.revoking(d); err != nil {
+		return f, err
+	}
 	if f.Releasing || d.Proved.IsZero() {
 		f.Authz, err = q.authorizations(d, now)
 	}

@@ -33,6 +33,12 @@ var reaches = map[string]reach{
 	"RenewNow": func(ctx context.Context, s *store.Scope, f foreign) (any, error) {
 		return nil, s.RenewNow(ctx, f.domain)
 	},
+	"Revoke": func(ctx context.Context, s *store.Scope, f foreign) (any, error) {
+		return nil, s.Revoke(ctx, f.domain, f.version, tenants.RevocationRequest{Way: tenants.RevokeAtOnce, Reason: tenants.RevokeSuperseded}, f.name)
+	},
+	"RevokeNow": func(ctx context.Context, s *store.Scope, f foreign) (any, error) {
+		return nil, s.RevokeNow(ctx, f.domain, f.version)
+	},
 	"Release": func(ctx context.Context, s *store.Scope, f foreign) (any, error) {
 		return nil, s.Release(ctx, f.domain, f.name)
 	},
@@ -87,7 +93,7 @@ var reaches = map[string]reach{
 	},
 }
 
-var byID = []string{"Domain", "CheckNow", "RenewNow", "Release", "Entry", "DownloadChain", "DownloadKey"}
+var byID = []string{"Domain", "CheckNow", "RenewNow", "Revoke", "RevokeNow", "Release", "Entry", "DownloadChain", "DownloadKey"}
 
 func TestIsolation(t *testing.T) {
 	scope := reflect.TypeFor[*store.Scope]()

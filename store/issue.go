@@ -130,6 +130,9 @@ func (t *tx) succeed(c tenants.Certificate, o tenants.Order, v tenants.Version, 
 	if _, err := t.exec(replaceSQL, c.Tenant, c.ID, us(t.now), v.ID); err != nil {
 		return err
 	}
+	if err := t.appoint(c, v); err != nil {
+		return err
+	}
 	if _, err = t.exec(succeedSQL, c.Tenant, c.ID, v.ID, enc(plan), us(c.Changed), c.Change, us(c.Compromised), c.CompromisedBy, v.IssuerID); err != nil {
 		return err
 	}

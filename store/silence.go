@@ -21,8 +21,9 @@ func (s *System) AwaitAnswer(ctx context.Context, id tenants.DomainID, owner str
 		if d.hasVersion && d.notAfter.After(t.now) && d.notAfter.Before(at) { // the page has to say so
 			at = d.notAfter
 		}
-		t.giveUp(d, at)
-		return nil
+		waiting, err := t.revoking(d)
+		t.giveUp(d, tenants.Facts{Revoking: waiting}.WakeFor(at, t.now))
+		return err
 	})
 }
 

@@ -10,13 +10,15 @@ import (
 )
 
 const versionColumns = `v.id, v.tenant_id, v.certificate_id, v.order_id, v.issuer_id, v.account_id, v.number, v.names, v.serial, v.issuer, v.not_before,
-v.not_after, v.key_type, v.spki, v.fingerprint, v.ari_cert_id, v.chain, v.reason, v.issued_at, v.replaced_at, v.key_created_at`
+v.not_after, v.key_type, v.spki, v.fingerprint, v.ari_cert_id, v.chain, v.reason, v.issued_at, v.replaced_at, v.key_created_at,
+` + revocationColumns
 
 func readVersion(r rows) (v tenants.Version, err error) { return v, r.Scan(scanVersion(&v)...) }
 
 func scanVersion(v *tenants.Version) []any {
-	return []any{&v.ID, &v.Tenant, &v.Certificate, &v.Order, &v.IssuerID, &v.Account, &v.Number, doc(&v.Names), &v.Serial, &v.Issuer, at(&v.NotBefore),
-		at(&v.NotAfter), &v.KeyType, &v.SPKI, &v.Fingerprint, &v.ARICertID, &v.Chain, &v.Reason, at(&v.Issued), at(&v.Replaced), at(&v.KeyCreated)}
+	return append([]any{&v.ID, &v.Tenant, &v.Certificate, &v.Order, &v.IssuerID, &v.Account, &v.Number, doc(&v.Names), &v.Serial, &v.Issuer, at(&v.NotBefore),
+		at(&v.NotAfter), &v.KeyType, &v.SPKI, &v.Fingerprint, &v.ARICertID, &v.Chain, &v.Reason, at(&v.Issued), at(&v.Replaced), at(&v.KeyCreated)},
+		scanRevocation(&v.Revocation)...)
 }
 
 func (q query) version(tenant tenants.TenantID, id tenants.VersionID) (v tenants.Version, err error) {

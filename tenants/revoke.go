@@ -69,6 +69,14 @@ type RevocationRequest struct {
 	Wait   time.Duration    // for RevokeAfter: one of RevocationWaits
 }
 
+// WaitWords are when a version that is replaced first goes, part of a sentence.
+func (r RevocationRequest) WaitWords() string {
+	if r.Wait == 0 {
+		return "as soon as the next version is issued"
+	}
+	return apart(r.Wait) + " after the next version is issued"
+}
+
 // RevocationForm is the request as it is typed. The names in brackets are those of a refusal's Fields.
 type RevocationForm struct {
 	Way    string // [how]

@@ -285,8 +285,18 @@ create table versions (
   issued_at      {int}   not null,
   replaced_at    {int}   not null default 0,
   key_created_at {int}   not null,
+  revoke_asked_at {int}  not null default 0, -- somebody asked to revoke it; who, and the reason for the authority
+  revoke_by      {text}  not null default '',
+  revoke_reason  {text}  not null default '',
+  revoke_wait    {int}   not null default 0, -- seconds between the next version and revoke_at
+  revoke_at      {int}   not null default 0, -- when the authority is told; 0 while the next version is awaited
+  revoke_tries   {int}   not null default 0,
+  revoke_next_at {int}   not null default 0, -- of the next try after a failed one
+  revoke_finding {text}  not null default '',
+  revoked_at     {int}   not null default 0, -- the authority did it
   unique (certificate_id, number)
 ){strict};
+create index versions_revoking on versions (certificate_id) where revoke_asked_at > 0 and revoked_at = 0;
 
 -- The audit log. Rows are only ever inserted.
 create table entries (
