@@ -186,12 +186,12 @@ func (e *Engine) open(ctx context.Context, a *authority, id tenants.AccountID, k
 
 // accountFault is when to try again after the CA refused our account. One that it does not know, as after a restore
 // on its side, is registered again with the same key; anything else only the operator can mend.
-func (t *turn) accountFault(ctx context.Context, p *acme.Problem) time.Time {
+func (t *turn) accountFault(ctx context.Context, id tenants.AccountID, p *acme.Problem) time.Time {
 	if p.Kind() != "accountDoesNotExist" {
 		t.forget(t.authority.id)
 		return time.Now().Add(parked)
 	}
-	a, id := t.authority, t.facts.Issuer.AccountID
+	a := t.authority
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	known := a.accounts[id]

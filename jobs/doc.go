@@ -15,6 +15,7 @@
 //	Presented on each challenge → write the TXT value, answer    both are idempotent
 //	state ready                → finalize        after a crash the order's own status says whether it happened
 //	state finalized            → download        idempotent
+//	revoke_at on a version     → revokeCert      a CA that was told before says so
 //	state issued               → remove the TXT values            dirty rows are cleaned by whoever comes next
 //
 // A failure has three forms: try again at an instant, wait for somebody or something (a limit, a record), or end

@@ -25,6 +25,7 @@ type CA interface {
 	Deactivate(ctx context.Context, a acme.Account, authzURL string) error
 	Finalize(ctx context.Context, a acme.Account, finalizeURL string, csrDER []byte) (acme.Order, error)
 	Certificate(ctx context.Context, a acme.Account, url string) (chainPEM []byte, err error)
+	Revoke(ctx context.Context, a acme.Account, certDER []byte, reason uint) error
 	RenewalInfo(ctx context.Context, certID string) (tenants.RenewalInfo, error)
 }
 

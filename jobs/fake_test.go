@@ -153,6 +153,16 @@ type fakeCA struct {
 	leaves map[string]*x509.Certificate // by serial
 	placed []time.Time
 	gone   []string // deactivated authorizations
+
+	noRevoke func(reason uint) *acme.Problem // nil: revokes whatever it issued
+	told     int                             // how often it was told to revoke
+	revoked  map[string]fakeRevocation       // by serial
+}
+
+// fakeRevocation is what the CA publishes of a version.
+type fakeRevocation struct {
+	at     time.Time
+	reason uint
 }
 
 type fakeOrder struct {
@@ -342,6 +352,28 @@ func (ca *fakeCA) RenewalInfo(_ context.Context, certID string) (tenants.Renewal
 		return nil
 	})
 	return info, err
+}
+
+func (ca *fakeCA) Revoke(_ context.Context, _ acme.Account, certDER []byte, reason uint) error {
+	return ca.call("revoke", func() error {
+		leaf, err := x509.ParseCertificate(certDER)
+		if err != nil {
+			panic(err)
+		}
+		if ca.noRevoke != nil {
+			if p := ca.noRevoke(reason); p != nil {
+				return p
+			}
+		}
+		if ca.revoked == nil {
+			ca.revoked = map[string]fakeRevocation{}
+		}
+		ca.told++
+		if _, twice := ca.revoked[leaf.SerialNumber.String()]; !twice { // a CA that was told before says so, which is no error
+			ca.revoked[leaf.SerialNumber.String()] = fakeRevocation{time.Now(), reason}
+		}
+		return nil
+	})
 }
 
 func (ca *fakeCA) sign(csrDER []byte) []byte {

@@ -69,7 +69,7 @@ func (i *issuance) problem(ctx context.Context, err error) (*rest, error) {
 		i.orders.heard()
 		return i.again(ctx, i.explain(p), retryAt(p))
 	case tenants.CAAccount:
-		return i.again(ctx, i.explain(p), i.accountFault(ctx, p))
+		return i.again(ctx, i.explain(p), i.accountFault(ctx, i.order.Account, p))
 	}
 	return i.fail(ctx, i.explain(p))
 }
@@ -107,7 +107,7 @@ func (t *turn) caFault(ctx context.Context, err error) (*rest, error) {
 	}
 	at := time.Now().Add(tenants.Retry(4, string(t.id)))
 	if p.Code == tenants.CAAccount {
-		at = t.accountFault(ctx, p)
+		at = t.accountFault(ctx, t.facts.Issuer.AccountID, p)
 	}
 	return &rest{at: later(retryAt(p), at), finding: t.explain(p)}, nil
 }

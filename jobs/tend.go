@@ -99,6 +99,8 @@ func (t *turn) act(ctx context.Context, step tenants.Step) (*rest, error) {
 		return nil, t.savePlan(ctx)
 	case tenants.ActExpire:
 		return nil, t.sys.Expire(ctx, t.id)
+	case tenants.ActRevoke:
+		return nil, t.revoke(ctx, step.Version)
 	case tenants.ActRelease:
 		return t.release(ctx)
 	}
@@ -116,7 +118,7 @@ func (t *turn) end(ctx context.Context, r rest) error {
 	if r.silent {
 		return t.sys.AwaitAnswer(ctx, t.id, t.token, t.authority.id, r.finding, status)
 	}
-	return t.sys.Rest(ctx, t.id, t.token, r.at, r.finding, status)
+	return t.sys.Rest(ctx, t.id, t.token, t.facts.WakeFor(r.at, time.Now()), r.finding, status)
 }
 
 // look asks DNS and saves what came back. Nothing is ordered on an answer that was not saved.

@@ -170,14 +170,14 @@ func (s *Scope) RevokeNow(ctx context.Context, id tenants.DomainID, version tena
 }
 
 // A key that others may know is not replaced by a version with the same key.
-const replacedSQL = `
+const successorSQL = `
 update versions set revoke_at = $4 + revoke_wait * 1000000
 where tenant_id = $1 and certificate_id = $2 and id <> $3 and revoke_asked_at > 0 and revoke_at = 0 and revoked_at = 0
 	and (revoke_reason <> '` + string(tenants.RevokeKeyCompromise) + `' or spki <> $5)`
 
 // appoint names the time for versions that waited for v, their successor.
 func (t *tx) appoint(c tenants.Certificate, v tenants.Version) error {
-	_, err := t.exec(replacedSQL, c.Tenant, c.ID, v.ID, us(t.now), v.SPKI)
+	_, err := t.exec(successorSQL, c.Tenant, c.ID, v.ID, us(t.now), v.SPKI)
 	return err
 }
 
