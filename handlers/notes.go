@@ -15,18 +15,22 @@ var notes = map[string]struct {
 	text string
 	bad  bool
 }{
-	"added":       {"The names are added. Each waits for its DNS record.", false},
-	"checking":    {"We are asking DNS now. The page shows the answer in a moment.", false},
-	"renewing":    {"A new version is ordered. The current one stays valid meanwhile.", false},
-	"released":    {"The domain is given up. Its record can go from DNS.", false},
-	"tenant":      {"The tenant is saved. People get their roles at their next page.", false},
-	"tenantadded": {"The tenant is added. Its people can sign in now.", false},
-	"hours":       {"The renewal hours are used now.", false},
-	"policy":      {"The policy is used now. Certificates that it no longer allows renew within a week.", false},
-	"replacing":   {"The replacement has begun. Stop it at any time.", false},
-	"stopped":     {"The replacement is stopped. What was replaced stays replaced.", false},
-	"signedout":   {"", false}, // the sign-in page has its own words
-	"expired":     {"You were signed out meanwhile, so nothing was done. Sign in and send it again.", true},
+	"added":          {"The names are added. Each waits for its DNS record.", false},
+	"checking":       {"We are asking DNS now. The page shows the answer in a moment.", false},
+	"renewing":       {"A new version is ordered. The current one stays valid meanwhile.", false},
+	"revoke-replace": {"The next version is ordered. The old one is revoked after that.", false},
+	"revoke-now":     {"The authority is told now. The next version is ordered meanwhile.", false},
+	"revoke-already": {"The next version is ordered. Put it in place as soon as it is here.", false},
+	"revoke-inplace": {"The authority is told now.", false},
+	"released":       {"The domain is given up. Its record can go from DNS.", false},
+	"tenant":         {"The tenant is saved. People get their roles at their next page.", false},
+	"tenantadded":    {"The tenant is added. Its people can sign in now.", false},
+	"hours":          {"The renewal hours are used now.", false},
+	"policy":         {"The policy is used now. Certificates that it no longer allows renew within a week.", false},
+	"replacing":      {"The replacement has begun. Stop it at any time.", false},
+	"stopped":        {"The replacement is stopped. What was replaced stays replaced.", false},
+	"signedout":      {"", false}, // the sign-in page has its own words
+	"expired":        {"You were signed out meanwhile, so nothing was done. Sign in and send it again.", true},
 }
 
 const (

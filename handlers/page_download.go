@@ -55,10 +55,13 @@ func (s *Site) version(v *visit) (tenants.Version, error) {
 func versionIn(all []tenants.Version, typed string) (tenants.Version, error) {
 	i := slices.IndexFunc(all, func(one tenants.Version) bool { return string(one.ID) == typed })
 	if i < 0 {
-		return tenants.Version{}, tenants.Errorf(tenants.NotFound,
-			"There is no such version here. Go back to the certificate and choose again.")
+		return tenants.Version{}, noVersion()
 	}
 	return all[i], nil
+}
+
+func noVersion() error {
+	return tenants.Errorf(tenants.NotFound, "There is no such version here. Go back to the certificate and choose again.")
 }
 
 func blocksOf(chain string) []*pem.Block {

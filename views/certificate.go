@@ -13,6 +13,11 @@ func (p DomainPage) certificateTurn() turn {
 	switch {
 	case p.Domain.Status == tenants.Failing || p.Domain.Status == tenants.Expired:
 		return turn{"", p.explanation().Happened + "."}
+	}
+	if t, going := p.revocationTurn(); going {
+		return t
+	}
+	switch {
 	case p.ordering() || p.Domain.Status == tenants.Renewing:
 		return turn{"Our turn:", "renewing now. Version " + number(p.Current.Number) + " stays valid meanwhile, there is nothing for you to do."}
 	}
@@ -159,6 +164,10 @@ func (p DomainPage) root() string {
 // versionMood is what has become of a version.
 func (p DomainPage) versionMood(v tenants.Version) mood {
 	switch {
+	case !v.Revocation.Done.IsZero() && v.ID == p.Current.ID:
+		return mood{"s-failing", "ban", "Revoked"}
+	case !v.Revocation.Done.IsZero():
+		return mood{"s-quiet", "ban", "Revoked"}
 	case v.ID == p.Current.ID && v.NotAfter.After(p.Now):
 		return mood{"s-active", "check", "Current"}
 	case !v.NotAfter.After(p.Now):
@@ -180,6 +189,8 @@ func (p DomainPage) nextWords() string {
 		return "We are planning the next renewal."
 	case !at.After(p.Now):
 		return "We order the next version now."
+	case p.revokedNow():
+		return "We order version " + number(p.Current.Number+1) + ", with a new key. Put it in place as soon as it is here."
 	default:
 		return "We order version " + number(p.Current.Number+1) + " " + relative(p.Now, at) + ", with a new key. The DNS record stays as it is."
 	}

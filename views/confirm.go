@@ -76,6 +76,9 @@ func (p DomainPage) validMood() mood {
 	if !p.Current.NotAfter.After(p.Now) {
 		return mood{"s-expired", "cross", "Expired"}
 	}
+	if p.revokedNow() {
+		return mood{"s-failing", "ban", "Revoked"}
+	}
 	word := day(p.Current.NotAfter)
 	if p.near() {
 		word = clock(p.Current.NotAfter) + " UTC"

@@ -39,7 +39,7 @@ func (p DomainPage) underWay() bool {
 	if p.ordering() || p.Current == nil || p.Domain.Status != tenants.Active {
 		return p.Domain.Status != tenants.Released
 	}
-	return p.Certificate.Plan.At.Sub(p.Now) < soon
+	return p.Certificate.Plan.At.Sub(p.Now) < soon || len(p.revocations()) > 0
 }
 
 func (p DomainPage) shell(say string, dialogs templ.Component) shell {

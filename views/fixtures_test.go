@@ -182,7 +182,7 @@ func version(number int, from, to float64, reason tenants.Reason) tenants.Versio
 	at := func(days float64) time.Time { return noon.Add(time.Duration(days * float64(day2))) }
 	return tenants.Version{ID: tenants.VersionID(fmt.Sprintf("ver_%026d", number)), Number: number, Names: []string{"checkout.acme.example"}, Serial: fmt.Sprintf("049c1f%022x7aa2", number), Issuer: "YE2",
 		NotBefore: at(from), NotAfter: at(to), Issued: at(from), KeyType: tenants.P256, Reason: reason,
-		SPKI: strings.Repeat("7f9a", 16), Fingerprint: strings.Repeat("9b1e44c0", 8), Chain: testChain("checkout.acme.example", at(to))}
+		SPKI: strings.Repeat(fmt.Sprintf("7f9%x", number%16), 16), Fingerprint: strings.Repeat("9b1e44c0", 8), Chain: testChain("checkout.acme.example", at(to))}
 }
 
 func certified() DomainPage {

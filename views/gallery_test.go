@@ -102,6 +102,15 @@ func gallery() map[string]templ.Component {
 		"error-503":            Error(failed(503, operatorPage(tenants.Operator), "")),
 		"confirm-key":          ConfirmKey(confirm(certified(), "", "")),
 		"confirm-renew":        ConfirmRenew(confirm(certified(), "", "")),
+		"confirm-revoke":       ConfirmRevoke(revokeConfirm(certified(), certified().Versions[0])),
+		"confirm-revoke-older": ConfirmRevoke(revokeConfirm(certified(), certified().Versions[1])),
+		"confirm-revoke-wrong": ConfirmRevoke(wrongRevocation()),
+		"certificate-leaked":   Domain(leaked(tenants.Revocation{})),
+		"certificate-revoking": Domain(replaced(tenants.Revocation{At: noon.Add(23 * hour)})),
+		"certificate-untold":   Domain(replaced(tenants.Revocation{At: noon.Add(-hour), Tries: 7, Next: noon.Add(4 * time.Minute), Finding: caFinding(tenants.CASilent)})),
+		"certificate-refused":  Domain(replaced(tenants.Revocation{At: noon.Add(-hour), Tries: 2, Next: noon.Add(hour), Finding: caFinding(tenants.RevocationRefused)})),
+		"certificate-revoked":  Domain(leaked(tenants.Revocation{At: noon.Add(-hour), Done: noon.Add(-hour / 2)})),
+		"failure-leaked":       Domain(failingLeaked()),
 		"confirm-release":      ConfirmRelease(confirm(certified(), "checkout.acme", "That is not the name. Type checkout.acme.example.")),
 	}
 }

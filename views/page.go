@@ -306,7 +306,9 @@ type ErrorPage struct {
 // on the domain's page.
 type ConfirmPage struct {
 	DomainPage
-	Version tenants.Version // for the key: which one
-	Typed   string          // field name, as typed, after a refusal
-	Error   string          // why it was refused
+	Version tenants.Version        // for the key: which one
+	Typed   string                 // field name, as typed, after a refusal
+	Error   string                 // why it was refused
+	Revoke  tenants.RevocationForm // for revoking Version: as typed
+	Errors  map[string]string      // its fields → sentence: how, wait, reason, name
 }

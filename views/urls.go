@@ -50,7 +50,8 @@ func DomainURL(slug string, id tenants.DomainID) string {
 }
 
 // VersionURL is one version of a domain's certificate. Below it: /fullchain.pem, /cert.pem, /cert.der,
-// /chain.pem GET; /key GET confirms, POST downloads.
+// /chain.pem GET; /key GET confirms, POST downloads; /revoke GET confirms (how pre-selects), POST acts (fields how, wait,
+// reason, name); /revoke/now POST.
 func VersionURL(slug string, d tenants.DomainID, v tenants.VersionID) string {
 	return DomainURL(slug, d) + "/versions/" + string(v)
 }
