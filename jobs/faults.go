@@ -71,7 +71,16 @@ func (i *issuance) problem(ctx context.Context, err error) (*rest, error) {
 	case tenants.CAAccount:
 		return i.again(ctx, i.explain(p), i.accountFault(ctx, i.order.Account, p))
 	}
-	return i.fail(ctx, i.explain(p))
+	return i.fail(ctx, i.blamed(p))
+}
+
+// blamed is the finding of a refusal. Only the customer can mend what the authority does not like in the customer's own CSR.
+func (i *issuance) blamed(p *acme.Problem) tenants.Finding {
+	f := i.explain(p)
+	if k := p.Kind(); i.order.CSR != "" && (k == "badCSR" || k == "badPublicKey") {
+		f.Code = tenants.CARefusesCSR
+	}
+	return f
 }
 
 // again saves what was reached and comes back at the instant the CA named, or after a growing pause.

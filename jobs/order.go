@@ -2,6 +2,10 @@ package jobs
 
 import (
 	"context"
+	"crypto"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
 	"time"
 
 	"perennial/jobs/acme"
@@ -152,16 +156,57 @@ func (i *issuance) finalize(ctx context.Context) (*rest, error) {
 	return i.finalized(ctx, o)
 }
 
+// csr is the request: the customer's own as it was pasted, byte for byte, or one for the order's key.
 func (i *issuance) csr(ctx context.Context) ([]byte, error) {
-	sealed, err := i.sys.OrderKey(ctx, i.order.ID)
-	if err != nil {
-		return nil, err
+	if i.order.CSR != "" {
+		own, err := ownCSR(i.order)
+		if err != nil {
+			return nil, err
+		}
+		return own.Raw, nil
 	}
-	key, err := parseKey(sealed)
+	key, err := i.key(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return acme.CSR(key, i.order.Names)
+}
+
+// public is the key that the certificate must be for.
+func (i *issuance) public(ctx context.Context) (crypto.PublicKey, error) {
+	if i.order.CSR != "" {
+		own, err := ownCSR(i.order)
+		if err != nil {
+			return nil, err
+		}
+		return own.PublicKey, nil
+	}
+	key, err := i.key(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return key.Public(), nil
+}
+
+func (i *issuance) key(ctx context.Context) (crypto.Signer, error) {
+	sealed, err := i.sys.OrderKey(ctx, i.order.ID)
+	if err != nil {
+		return nil, err
+	}
+	return parseKey(sealed)
+}
+
+// ownCSR is the CSR that the customer brought. It was checked when it was pasted.
+func ownCSR(o tenants.Order) (*x509.CertificateRequest, error) {
+	block, _ := pem.Decode([]byte(o.CSR))
+	if block == nil {
+		return nil, fmt.Errorf("read CSR of order %s: no PEM block", o.ID)
+	}
+	csr, err := x509.ParseCertificateRequest(block.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("read CSR of order %s: %w", o.ID, err)
+	}
+	return csr, nil
 }
 
 func (i *issuance) finalized(ctx context.Context, o acme.Order) (*rest, error) {
@@ -174,7 +219,7 @@ func (i *issuance) finalized(ctx context.Context, o acme.Order) (*rest, error) {
 
 func (i *issuance) invalid(ctx context.Context, o acme.Order) (*rest, error) {
 	if o.Error != nil {
-		return i.fail(ctx, i.explain(o.Error))
+		return i.fail(ctx, i.blamed(o.Error))
 	}
 	return i.fail(ctx, i.finding(tenants.CARefuses, "order is "+string(o.Status)))
 }
@@ -190,15 +235,11 @@ func (i *issuance) collect(ctx context.Context) (*rest, error) {
 	if err != nil {
 		return i.problem(ctx, err)
 	}
-	sealed, err := i.sys.OrderKey(ctx, i.order.ID)
+	public, err := i.public(ctx)
 	if err != nil {
 		return nil, err
 	}
-	key, err := parseKey(sealed)
-	if err != nil {
-		return nil, err
-	}
-	version, err := acme.CheckChain(chain, key, i.order.Names, time.Now())
+	version, err := acme.CheckChain(chain, public, i.order.Names, time.Now())
 	if err != nil {
 		return i.unusable(ctx, err)
 	}
@@ -241,8 +282,11 @@ func (i *issuance) awaitResult(ctx context.Context) (*rest, error) {
 func (i *issuance) issue(ctx context.Context, v tenants.Version) error {
 	i.heard(ctx)
 	v.Order, v.Certificate, v.Tenant = i.order.ID, i.order.Certificate, i.order.Tenant
-	v.Reason = i.order.Reason
+	v.Reason, v.OwnKey = i.order.Reason, i.order.CSR != ""
 	facts := i.facts
+	if v.KeyCreated = i.order.Created; facts.Current != nil && facts.Current.SPKI == v.SPKI {
+		v.KeyCreated = facts.Current.KeyCreated
+	}
 	facts.Certificate = facts.Certificate.Succeeded(i.order, facts.Current, v)
 	facts.Current, facts.Signer = &v, facts.Issuer
 	i.order.State = tenants.Issued

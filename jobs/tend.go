@@ -66,7 +66,7 @@ func (t *turn) acts(ctx context.Context) (*rest, error) {
 	for range maxActs {
 		step := tenants.Next(t.facts, time.Now())
 		if step.Act == tenants.ActWait {
-			return &rest{at: step.At, finding: t.facts.Domain.Finding}, nil
+			return &rest{at: step.At, finding: t.facts.Standing(time.Now())}, nil
 		}
 		r, err := t.act(ctx, step)
 		if err != nil || r != nil {

@@ -75,13 +75,13 @@ func (f DomainFilter) where(tenant tenants.TenantID) *where {
 }
 
 const domainRowColumns = `d.id, d.name, d.status, d.finding, d.since_at, i.name, d.not_before, d.not_after, d.renew_at,
-d.reserved_at, d.has_version, d.order_state`
+d.reserved_at, d.has_version, d.order_state, d.paused_until`
 
 // listed reads at most so many rows, all by way of one, since whatever is scanned into is allocated.
 func (q query) listed(most int, text string, args []any) ([]DomainRow, error) {
 	var d DomainRow
 	dest := []any{&d.ID, &d.Name, &d.Status, doc(&d.Finding), at(&d.Since), &d.Issuer, at(&d.NotBefore), at(&d.NotAfter),
-		at(&d.RenewAt), at(&d.Reserved), flag{&d.HasVersion}, &d.OrderState}
+		at(&d.RenewAt), at(&d.Reserved), flag{&d.HasVersion}, &d.OrderState, at(&d.PausedUntil)}
 	list := make([]DomainRow, 0, most)
 	err := q.each(func(r rows) error {
 		d = DomainRow{} // or it would share what the last finding points to

@@ -25,6 +25,7 @@ type domainRow struct {
 	renewAt, noLater       time.Time
 	windowStart, windowEnd time.Time
 	free                   bool
+	pausedUntil            time.Time     // as in certificates
 	slotWidth              time.Duration // of the slot that renewAt is counted in; zero for none
 	orderState             tenants.OrderState
 	reason                 tenants.Reason // of the open order, or else of the plan
@@ -95,7 +96,7 @@ func (d *domainRow) tally() *tally {
 const domainColumns = `
 d.id, d.tenant_id, d.delegation_id, d.issuer_id, d.name, d.registered, d.status, d.finding, d.dns_check, d.proved_at,
 d.reserved_at, d.since_at, d.created_at, d.created_by, d.releasing_at, d.released_at, d.look_asked_at, d.has_version, d.not_before,
-d.not_after, d.renew_at, d.window_start, d.window_end, d.no_later, d.free, d.slot_width, d.order_state, d.reason, d.failures, d.failed_at, d.failed_on,
+d.not_after, d.renew_at, d.window_start, d.window_end, d.no_later, d.free, d.paused_until, d.slot_width, d.order_state, d.reason, d.failures, d.failed_at, d.failed_on,
 a.fair_rank, a.awaiting_budget, a.admitted_budget, a.awaiting_answer, a.next_action_at, a.nudged_at, a.turn, a.working, a.lease_owner, a.lease_until,
 g.base, g.label, g.zone`
 
@@ -139,7 +140,7 @@ func scanDomain(d *domainRow) []any {
 	return []any{&d.ID, &d.Tenant, &g.ID, &d.issuer, &d.Name, &d.registered, &d.Status, doc(&d.Finding), &d.check,
 		at(&d.Proved), at(&d.Reserved), at(&d.Since), at(&d.Created), &d.CreatedBy, at(&d.releasing), at(&d.Released),
 		at(&d.lookAsked), flag{&d.hasVersion}, at(&d.notBefore), at(&d.notAfter), at(&d.renewAt), at(&d.windowStart),
-		at(&d.windowEnd), at(&d.noLater), flag{&d.free}, seconds{&d.slotWidth}, &d.orderState, &d.reason, &d.failures, at(&d.failedAt),
+		at(&d.windowEnd), at(&d.noLater), flag{&d.free}, at(&d.pausedUntil), seconds{&d.slotWidth}, &d.orderState, &d.reason, &d.failures, at(&d.failedAt),
 		&d.failedOn, &d.rank, &d.awaiting, &d.admitted, &d.silent, at(&d.next), at(&d.nudged), &d.turn, flag{&d.working}, &d.leaseOwner, at(&d.leaseUntil), &g.Base,
 		&g.Label, &g.Zone}
 }
@@ -158,7 +159,7 @@ func (d *domainRow) leased(now time.Time) bool { return d.leaseOwner != "" && d.
 var (
 	domainFields = []string{"issuer_id", "status", "finding", "dns_check", "proved_at", "reserved_at", "since_at", "releasing_at",
 		"released_at", "look_asked_at", "sort_at", "has_version", "not_before", "not_after", "renew_at", "window_start",
-		"window_end", "no_later", "free", "slot_width", "order_state", "reason", "failures", "failed_at",
+		"window_end", "no_later", "free", "paused_until", "slot_width", "order_state", "reason", "failures", "failed_at",
 		"failed_on"}
 	agendaFields = []string{"lane", "not_after", "next_action_at", "nudged_at", "turn", "working", "lease_owner",
 		"lease_until", "fair_rank", "awaiting_budget", "admitted_budget", "awaiting_answer"}
@@ -167,7 +168,7 @@ var (
 func (d *domainRow) values() []any {
 	return []any{d.issuer, d.Status, encFinding(d.Finding), d.check, us(d.Proved), us(d.Reserved), us(d.Since), us(d.releasing),
 		us(d.Released), us(d.lookAsked), us(d.sortAt()), bit(d.hasVersion), us(d.notBefore), us(d.notAfter), us(d.renewAt),
-		us(d.windowStart), us(d.windowEnd), us(d.noLater), bit(d.free), int64(d.slotWidth / time.Second), d.orderState, d.reason, int64(d.failures),
+		us(d.windowStart), us(d.windowEnd), us(d.noLater), bit(d.free), us(d.pausedUntil), int64(d.slotWidth / time.Second), d.orderState, d.reason, int64(d.failures),
 		us(d.failedAt), d.failedOn}
 }
 

@@ -9,20 +9,14 @@ import (
 
 // facts gathers what is known about a domain.
 func (q query) facts(d *domainRow, now time.Time) (f tenants.Facts, err error) {
-	f = tenants.Facts{Domain: d.Domain, Failures: d.failures, LastFailed: d.failedAt, Releasing: !d.releasing.IsZero(), Asked: !d.lookAsked.IsZero()}
+	if f, err = q.lineage(d); err != nil {
+		return f, err
+	}
+	f.Failures, f.LastFailed, f.Asked = d.failures, d.failedAt, !d.lookAsked.IsZero()
 	if d.lookAsked.IsZero() { // a person asked for a look: as if there had been none
 		if f.Domain.Check, err = d.lastCheck(); err != nil {
 			return f, err
 		}
-	}
-	if f.Certificate, f.Signer, err = q.certificateOf(d.Tenant, d.ID); err != nil {
-		return f, err
-	}
-	if err = q.rules(d.Tenant, &f); err != nil {
-		return f, err
-	}
-	if f.Current, err = q.currentVersion(f.Certificate); err != nil {
-		return f, err
 	}
 	if f.Order, err = q.openOrder(d); err != nil {
 		return f, err
@@ -39,6 +33,19 @@ func (q query) facts(d *domainRow, now time.Time) (f tenants.Facts, err error) {
 	if f.Releasing || d.Proved.IsZero() {
 		f.Authz, err = q.authorizations(d, now)
 	}
+	return f, err
+}
+
+// lineage is the part of a domain's facts that is of its certificate, and what the tenant set for all of them.
+func (q query) lineage(d *domainRow) (f tenants.Facts, err error) {
+	f = tenants.Facts{Domain: d.Domain, Releasing: !d.releasing.IsZero()}
+	if f.Certificate, f.Signer, err = q.certificateOf(d.Tenant, d.ID); err != nil {
+		return f, err
+	}
+	if err = q.rules(d.Tenant, &f); err != nil {
+		return f, err
+	}
+	f.Current, err = q.currentVersion(f.Certificate)
 	return f, err
 }
 
@@ -73,14 +80,14 @@ func (q query) issuers(f *tenants.Facts) error {
 const certificateSQL = `
 select c.id, c.tenant_id, c.domain_id, c.names, c.issuer_id, c.profile, c.key_type, c.current_version, c.plan, c.ari,
 	c.renew_now_at, c.renewed_by, c.strategy, c.csr, c.changed_at, c.changed, c.compromised_at, c.compromised_by, c.revoked_at,
-	c.paused_until, c.paused_by, c.event_id, ` + issuerColumns + `
+	c.paused_until, c.paused_by, c.paused_why, c.event_id, ` + issuerColumns + `
 from certificates c join issuers i on i.id = c.issuer_id join accounts b on b.issuer_id = i.id and b.shard = 0
 where c.tenant_id = $1 and c.domain_id = $2`
 
 func (q query) certificateOf(tenant tenants.TenantID, id tenants.DomainID) (c tenants.Certificate, i tenants.Issuer, err error) {
 	dest := append([]any{&c.ID, &c.Tenant, &c.Domain, doc(&c.Names), &c.Issuer, &c.Profile, &c.KeyType, &c.Current,
 		doc(&c.Plan), doc(&c.ARI), at(&c.RenewNow), &c.RenewedBy, &c.Strategy, &c.CSR, at(&c.Changed), &c.Change,
-		at(&c.Compromised), &c.CompromisedBy, at(&c.Revoked), at(&c.PausedUntil), &c.PausedBy, &c.Event.ID}, scanIssuer(&i)...)
+		at(&c.Compromised), &c.CompromisedBy, at(&c.Revoked), at(&c.PausedUntil), &c.PausedBy, &c.PausedWhy, &c.Event.ID}, scanIssuer(&i)...)
 	err = q.one(certificateSQL, []any{tenant, id}, dest...)
 	if err == nil && c.Event.ID != "" {
 		c.Event, err = q.eventOf(c)

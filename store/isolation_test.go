@@ -39,6 +39,20 @@ var reaches = map[string]reach{
 	"RevokeNow": func(ctx context.Context, s *store.Scope, f foreign) (any, error) {
 		return nil, s.RevokeNow(ctx, f.domain, f.version)
 	},
+	"Facts": func(ctx context.Context, s *store.Scope, f foreign) (any, error) { return s.Facts(ctx, f.domain) },
+	"PreviewSettings": func(ctx context.Context, s *store.Scope, f foreign) (any, error) {
+		return s.PreviewSettings(ctx, f.domain, tenants.SettingsForm{KeyType: "P-384", Strategy: "rotate"})
+	},
+	"SaveSettings": func(ctx context.Context, s *store.Scope, f foreign) (any, error) {
+		e, _, err := s.SaveSettings(ctx, f.domain, tenants.SettingsForm{KeyType: "P-384", Strategy: "rotate"}, "")
+		return e, err
+	},
+	"Pause": func(ctx context.Context, s *store.Scope, f foreign) (any, error) {
+		return nil, s.Pause(ctx, f.domain, tenants.PauseForm{Date: "2030-01-01", Why: "mine now"})
+	},
+	"Resume": func(ctx context.Context, s *store.Scope, f foreign) (any, error) {
+		return nil, s.Resume(ctx, f.domain)
+	},
 	"Release": func(ctx context.Context, s *store.Scope, f foreign) (any, error) {
 		return nil, s.Release(ctx, f.domain, f.name)
 	},
@@ -93,7 +107,7 @@ var reaches = map[string]reach{
 	},
 }
 
-var byID = []string{"Domain", "CheckNow", "RenewNow", "Revoke", "RevokeNow", "Release", "Entry", "DownloadChain", "DownloadKey"}
+var byID = []string{"Domain", "CheckNow", "RenewNow", "Revoke", "RevokeNow", "Facts", "PreviewSettings", "SaveSettings", "Pause", "Resume", "Release", "Entry", "DownloadChain", "DownloadKey"}
 
 func TestIsolation(t *testing.T) {
 	scope := reflect.TypeFor[*store.Scope]()

@@ -48,6 +48,7 @@ func (t *tx) issue(d *domainRow, was, o tenants.Order, v tenants.Version, plan t
 	if v.KeyCreated, err = t.keyCreated(c, v.SPKI, was.Created); err != nil {
 		return "", err
 	}
+	v.OwnKey = was.CSR != ""
 	if err := t.addVersion(v); err != nil {
 		return "", err
 	}
@@ -78,17 +79,10 @@ values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $
 	takeKeySQL = `update orders set private_key = null where tenant_id = $1 and id = $2`
 )
 
-// addVersion writes the version and moves the key from the order to it, sealed anew for its new place.
+// addVersion writes the version and moves the key from the order to it.
 func (t *tx) addVersion(v tenants.Version) error {
-	var blob []byte
-	if err := t.one(`select private_key from orders where tenant_id = $1 and id = $2`, []any{v.Tenant, v.Order}, &blob); err != nil {
-		return err
-	}
-	key, err := t.db.unseal(t.query, v.Tenant, blob, orderKey(v.Order))
+	blob, err := t.versionBlob(v)
 	if err != nil {
-		return err
-	}
-	if blob, err = t.db.seal(t.query, v.Tenant, key, versionKey(v.ID)); err != nil {
 		return err
 	}
 	if _, err := t.exec(addVersionSQL, v.ID, v.Tenant, v.Certificate, v.Order, v.IssuerID, v.Account, v.Number, enc(v.Names), v.Serial,
@@ -98,6 +92,17 @@ func (t *tx) addVersion(v tenants.Version) error {
 	}
 	_, err = t.exec(takeKeySQL, v.Tenant, v.Order)
 	return err
+}
+
+// versionBlob is the order's key, sealed anew for its new place; nil for one that only the customer has.
+func (t *tx) versionBlob(v tenants.Version) (blob []byte, err error) {
+	if v.OwnKey {
+		return nil, nil
+	}
+	if err := t.one(`select private_key from orders where tenant_id = $1 and id = $2`, []any{v.Tenant, v.Order}, &blob); err != nil {
+		return nil, err
+	}
+	return t.reseal(v.Tenant, blob, orderKey(v.Order), versionKey(v.ID))
 }
 
 // keyCreated is when a key was made: for one that served a version of the lineage before, as that one says, otherwise with

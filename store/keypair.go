@@ -35,6 +35,11 @@ func generateRSA(bits int) (crypto.PrivateKey, error) {
 	return rsa.GenerateKey(rand.Reader, bits)
 }
 
+// isSlow reports whether making such a key takes too long for a transaction, which on SQLite keeps everybody else waiting.
+func isSlow(kind tenants.KeyType) bool {
+	return kind != tenants.P256 && kind != tenants.P384
+}
+
 func generate(kind tenants.KeyType) (crypto.PrivateKey, error) {
 	switch kind {
 	case tenants.P256:

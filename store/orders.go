@@ -13,12 +13,12 @@ import (
 
 const orderColumns = `o.id, o.tenant_id, o.domain_id, o.certificate_id, o.issuer_id, o.account_id, o.state, o.revision, o.names, o.profile, o.reason,
 o.replaces, o.placing_at, o.url, o.finalize_url, o.result_url, o.expires_at, o.finding, o.attempts, o.cost, o.reached,
-o.created_at, o.ended_at`
+o.created_at, o.ended_at, o.csr`
 
 func scanOrder(o *tenants.Order) []any {
 	return []any{&o.ID, &o.Tenant, &o.Domain, &o.Certificate, &o.Issuer, &o.Account, &o.State, &o.Revision, doc(&o.Names), &o.Profile, &o.Reason,
 		&o.Replaces, at(&o.Placing), &o.URL, &o.FinalizeURL, &o.ResultURL, at(&o.Expires), doc(&o.Finding), &o.Attempts, doc(&o.Cost),
-		doc(&o.Reached), at(&o.Created), at(&o.Ended)}
+		doc(&o.Reached), at(&o.Created), at(&o.Ended), &o.CSR}
 }
 
 func readOrder(r rows) (o tenants.Order, err error) { return o, r.Scan(scanOrder(&o)...) }
@@ -50,82 +50,6 @@ func (t *tx) lockOrder(id tenants.OrderID) (*domainRow, tenants.Order, error) {
 
 func orderKey(id tenants.OrderID) seal.Place {
 	return seal.Place{Table: "orders", ID: string(id), Column: "private_key"}
-}
-
-const addOrderSQL = `
-insert into orders (id, tenant_id, domain_id, certificate_id, issuer_id, account_id, state, revision, names, profile, reason,
-	replaces, private_key, reached, created_at)
-values ($1, $2, $3, $4, $5, $6, $7, 1, $8, $9, $10, $11, $12, $13, $14)`
-
-const keyWantedSQL = `
-select c.key_type, n.policy from certificates c join tenants n on n.id = c.tenant_id where c.domain_id = $1`
-
-// PlanOrder begins an order: it makes and seals its key and writes its row, in state planned. replaces is the ARI
-// certificate id of the version to be replaced, or empty; an issuer that does not know it is not told of it. Conflict when an order is open, when the claim was never
-// proved, or when it is being given up.
-func (s *System) PlanOrder(ctx context.Context, id tenants.DomainID, why tenants.Reason, replaces string) (order tenants.OrderID, err error) {
-	var wanted tenants.KeyType
-	var policy tenants.Policy
-	if err := s.db.read(ctx).one(keyWantedSQL, []any{id}, &wanted, doc(&policy)); err != nil {
-		return "", orAbsent(err, "certificate")
-	}
-	key, err := newPrivateKey(policy.KeyFor(wanted)) // outside of the transaction: RSA takes a while
-	if err != nil {
-		return "", err
-	}
-	err = s.db.write(ctx, func(t *tx) error {
-		d, err := t.anyDomain(id, t.db.engine.lock, t.now)
-		if err != nil {
-			return err
-		}
-		if err := orderable(d); err != nil {
-			return err
-		}
-		order, err = t.planOrder(d, why, replaces, key)
-		return err
-	})
-	return order, err
-}
-
-func orderable(d *domainRow) error {
-	switch {
-	case d.Status == tenants.Released || !d.releasing.IsZero():
-		return conflict("%s is being given up. Add it again to order for it.", d.Name)
-	case d.Proved.IsZero():
-		return conflict("The record of %s was never seen. Set it first; the order follows by itself.", d.Name)
-	case d.orderState != "":
-		return conflict("An order for %s is open already. It goes on by itself.", d.Name)
-	}
-	return nil
-}
-
-func (t *tx) planOrder(d *domainRow, why tenants.Reason, replaces string, key tenants.Secret) (tenants.OrderID, error) {
-	f, err := t.facts(d, t.now)
-	if err != nil {
-		return "", err
-	}
-	c, issuer := f.Certificate, f.Issuer
-	id, profile := mintID[tenants.OrderID](t.now), c.Profile
-	if profile == "" {
-		profile = issuer.Profile
-	}
-	if issuer.ID != f.Signer.ID { // nobody else knows the version
-		replaces = ""
-	}
-	sealed, err := t.db.seal(t.query, d.Tenant, key, orderKey(id))
-	if err != nil {
-		return "", err
-	}
-	reached := map[tenants.OrderState]time.Time{tenants.Planned: t.now}
-	if _, err := t.exec(addOrderSQL, id, d.Tenant, d.ID, c.ID, issuer.ID, issuer.AccountID, tenants.Planned, enc(c.Names), profile, why, replaces,
-		sealed, enc(reached), us(t.now)); err != nil {
-		return "", err
-	}
-	d.orderState, d.reason = tenants.Planned, why
-	d.refresh(t.now)
-	t.record(tenants.System(d.Tenant), tenants.DidPlanOrder, string(d.ID), d.Name,
-		fmt.Sprintf("planned an order for %s at %s.", d.Name, issuer.Name))
-	return id, t.saveDomain(d)
 }
 
 // OrderKey is the private key of an open order, in PKCS#8 (DER).

@@ -84,6 +84,8 @@ type DomainRow struct {
 	Reserved   time.Time // an unproved claim ends then
 	HasVersion bool
 	OrderState tenants.OrderState // of the open order; empty when there is none
+
+	PausedUntil time.Time // a person holds its renewal back until then, or did; zero otherwise
 }
 
 // DomainView is all that the page of one domain shows.
@@ -155,6 +157,8 @@ type PlannedRenewal struct {
 	NotAfter   time.Time
 	Status     tenants.Status
 	Free       bool
+
+	PausedUntil time.Time // a person holds it back until then, or did; zero otherwise
 }
 
 // BudgetLine is one limit of an issuer: the fullest bucket that concerns the tenant, or only its rule where nobody

@@ -11,14 +11,14 @@ import (
 
 const versionColumns = `v.id, v.tenant_id, v.certificate_id, v.order_id, v.issuer_id, v.account_id, v.number, v.names, v.serial, v.issuer, v.not_before,
 v.not_after, v.key_type, v.spki, v.fingerprint, v.ari_cert_id, v.chain, v.reason, v.issued_at, v.replaced_at, v.key_created_at,
-` + revocationColumns
+case when v.private_key is null then 1 else 0 end, ` + revocationColumns
 
 func readVersion(r rows) (v tenants.Version, err error) { return v, r.Scan(scanVersion(&v)...) }
 
 func scanVersion(v *tenants.Version) []any {
 	return append([]any{&v.ID, &v.Tenant, &v.Certificate, &v.Order, &v.IssuerID, &v.Account, &v.Number, doc(&v.Names), &v.Serial, &v.Issuer, at(&v.NotBefore),
-		at(&v.NotAfter), &v.KeyType, &v.SPKI, &v.Fingerprint, &v.ARICertID, &v.Chain, &v.Reason, at(&v.Issued), at(&v.Replaced), at(&v.KeyCreated)},
-		scanRevocation(&v.Revocation)...)
+		at(&v.NotAfter), &v.KeyType, &v.SPKI, &v.Fingerprint, &v.ARICertID, &v.Chain, &v.Reason, at(&v.Issued), at(&v.Replaced), at(&v.KeyCreated),
+		flag{&v.OwnKey}}, scanRevocation(&v.Revocation)...)
 }
 
 func (q query) version(tenant tenants.TenantID, id tenants.VersionID) (v tenants.Version, err error) {
@@ -50,6 +50,9 @@ func (s *Scope) DownloadChain(ctx context.Context, id tenants.VersionID) (name s
 // DownloadKey hands out the private key of a version, in PKCS#8 (PEM). Every download is an audit entry.
 func (s *Scope) DownloadKey(ctx context.Context, id tenants.VersionID) (name string, key tenants.Secret, err error) {
 	err = s.download(ctx, tenants.DownloadKey, id, func(t *tx, d *domainRow, found tenants.Version) error {
+		if found.OwnKey {
+			return tenants.Errorf(tenants.NotFound, "The key of version %d is yours; it never reached us. Look for it where its CSR was made.", found.Number)
+		}
 		var blob []byte
 		if err := t.one(`select private_key from versions where tenant_id = $1 and id = $2`, []any{d.Tenant, id}, &blob); err != nil {
 			return orAbsent(err, "version")

@@ -63,6 +63,8 @@ const (
 	CheckDomain         Permission = "ask for a DNS check"
 	RenewCertificate    Permission = "renew a certificate"
 	RevokeCertificate   Permission = "revoke a certificate"
+	ChangeCertificate   Permission = "change what a certificate is ordered with"
+	PauseRenewals       Permission = "pause renewals"
 	ReleaseDomain       Permission = "give up a domain"
 	DownloadCertificate Permission = "download a certificate"
 	DownloadKey         Permission = "download a private key"
@@ -78,9 +80,10 @@ const (
 var roleMay = map[Role][]Permission{
 	Viewer:   {ReadDomains, DownloadCertificate},
 	Auditor:  {ReadDomains, DownloadCertificate, ReadAudit},
-	Editor:   {ReadDomains, DownloadCertificate, AddDomain, CheckDomain, RenewCertificate, RevokeCertificate, ReleaseDomain},
-	Approver: {ReadDomains, DownloadCertificate, AddDomain, CheckDomain, RenewCertificate, RevokeCertificate, ReleaseDomain},
-	Admin:    {ReadDomains, DownloadCertificate, AddDomain, CheckDomain, RenewCertificate, RevokeCertificate, ReleaseDomain, ChangeHours, ChangePolicy, ReadAudit, DownloadKey},
+	Editor:   {ReadDomains, DownloadCertificate, AddDomain, CheckDomain, RenewCertificate, RevokeCertificate, ChangeCertificate, PauseRenewals, ReleaseDomain},
+	Approver: {ReadDomains, DownloadCertificate, AddDomain, CheckDomain, RenewCertificate, RevokeCertificate, ChangeCertificate, PauseRenewals, ReleaseDomain},
+	Admin: {ReadDomains, DownloadCertificate, AddDomain, CheckDomain, RenewCertificate, RevokeCertificate, ChangeCertificate, PauseRenewals, ReleaseDomain,
+		ChangeHours, ChangePolicy, ReadAudit, DownloadKey},
 }
 
 var platformMay = map[PlatformRole][]Permission{

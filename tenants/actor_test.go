@@ -7,23 +7,23 @@ import (
 	"testing"
 )
 
-var permissions = []Permission{ReadDomains, AddDomain, CheckDomain, RenewCertificate, RevokeCertificate, ReleaseDomain,
+var permissions = []Permission{ReadDomains, AddDomain, CheckDomain, RenewCertificate, RevokeCertificate, ChangeCertificate, PauseRenewals, ReleaseDomain,
 	DownloadCertificate, DownloadKey, ChangeHours, ChangePolicy, ReadAudit, ReadTenants, ManageTenants, ManageIssuers, ReplaceMany}
 
 // TestPermissions is the golden table: who may do what. Changing it is a decision about security.
 func TestPermissions(t *testing.T) {
 	table := `
-		role              read add check renew revoke release cert key hours policy audit tenants manage issuers replace
-		viewer            x    .   .     .     .      .       x    .   .     .      .     .       .      .       .
-		auditor           x    .   .     .     .      .       x    .   .     .      x     .       .      .       .
-		editor            x    x   x     x     x      x       x    .   .     .      .     .       .      .       .
-		approver          x    x   x     x     x      x       x    .   .     .      .     .       .      .       .
-		admin             x    x   x     x     x      x       x    x   x     x      x     .       .      .       .
-		platform-operator x    .   x     .     .      .       x    .   .     .      x     x       x      x       x
-		platform-auditor  x    .   .     .     .      .       x    .   .     .      x     x       .      .       .
-		nobody            .    .   .     .     .      .       .    .   .     .      .     .       .      .       .
-		nonsense          .    .   .     .     .      .       .    .   .     .      .     .       .      .       .
-		system            x    x   x     x     x      x       x    .   x     x      x     x       x      x       x`
+		role              read add check renew revoke change pause release cert key hours policy audit tenants manage issuers replace
+		viewer            x    .   .     .     .      .      .     .       x    .   .     .      .     .       .      .       .
+		auditor           x    .   .     .     .      .      .     .       x    .   .     .      x     .       .      .       .
+		editor            x    x   x     x     x      x      x     x       x    .   .     .      .     .       .      .       .
+		approver          x    x   x     x     x      x      x     x       x    .   .     .      .     .       .      .       .
+		admin             x    x   x     x     x      x      x     x       x    x   x     x      x     .       .      .       .
+		platform-operator x    .   x     .     .      .      .     .       x    .   .     .      x     x       x      x       x
+		platform-auditor  x    .   .     .     .      .      .     .       x    .   .     .      x     x       .      .       .
+		nobody            .    .   .     .     .      .      .     .       .    .   .     .      .     .       .      .       .
+		nonsense          .    .   .     .     .      .      .     .       .    .   .     .      .     .       .      .       .
+		system            x    x   x     x     x      x      x     x       x    .   x     x      x     x       x      x       x`
 	for _, line := range strings.Split(strings.TrimSpace(table), "\n")[1:] {
 		cells := strings.Fields(line)
 		actor := actorNamed(cells[0])

@@ -36,6 +36,9 @@ const (
 	DidAskRevoke    Action = "certificate.revoke" // a person asked
 	DidRevoke       Action = "certificate.revoked"
 	DidFailRevoke   Action = "revocation.fail"
+	DidChangeCert   Action = "certificate.change" // what the next versions are ordered with
+	DidPause        Action = "renewal.pause"
+	DidResume       Action = "renewal.resume"
 	DidPlanOrder    Action = "order.plan"
 	DidPlaceOrder   Action = "order.place"
 	DidFailOrder    Action = "order.fail"

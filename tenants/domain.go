@@ -103,6 +103,7 @@ type Certificate struct {
 	Revoked       time.Time   // when we learnt that the current version is revoked; zero otherwise
 	PausedUntil   time.Time   // a person paused renewals until then; zero otherwise
 	PausedBy      string      // who paused them
+	PausedWhy     string      // why, in their words
 	Event         MassEvent   // that replaces the current version, told by its SPKI alone; without a deadline there is none
 }
 
@@ -154,7 +155,8 @@ type Version struct {
 	Reason      Reason // why this version was ordered
 	Issued      time.Time
 	Replaced    time.Time // when the next version took its place
-	KeyCreated  time.Time // when its key was made, or first seen in a CSR
+	KeyCreated  time.Time // when its key was made, or first ordered for in a CSR
+	OwnKey      bool      // the key is the customer's own and never reached us
 	Revocation  Revocation
 }
 

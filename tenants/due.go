@@ -78,6 +78,8 @@ type RenewalFacts struct {
 	KeyWanted           KeyType     // what the certificate asks for
 	KeyType             KeyType     // of the current version; empty when unknown
 	KeyCreated          time.Time   // when the current version's key was made; zero when unknown
+	PausedUntil         time.Time   // a person holds calm renewals back until then; zero otherwise
+	PausedBy            string
 }
 
 // rule is one link of the chain: a verdict, or no opinion.
@@ -93,9 +95,9 @@ func Due(f RenewalFacts, now time.Time) Verdict {
 	return firstOf(f, now, compromised, revoked, onRequest, changed, inMassEvent, calm)
 }
 
-// calm is the chain while nothing presses.
+// calm is the chain while nothing presses. A pause holds back only this.
 func calm(f RenewalFacts, now time.Time) (Verdict, bool) {
-	return firstOf(f, now, overdue, againstPolicy, usual), true
+	return f.behindPause(firstOf(f, now, overdue, againstPolicy, usual)), true
 }
 
 // usual is the chain for a version that is as it should be. It always has an opinion.

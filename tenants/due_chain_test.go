@@ -278,6 +278,7 @@ func anyFacts(r *rand.Rand) (f RenewalFacts, now time.Time) {
 	maybe(&f.Changed)
 	maybe(&f.PolicySince)
 	maybe(&f.KeyCreated)
+	maybe(&f.PausedUntil)
 	if maybe(&f.Event.Since); !f.Event.Since.IsZero() {
 		f.Event.Deadline = f.Event.Since.Add(time.Duration(1 + r.Int64N(int64(f.lifetime()))))
 	}

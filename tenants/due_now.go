@@ -7,7 +7,7 @@ import (
 
 // atOnce is a verdict for something that happened at t: renew now, without a window.
 func (f RenewalFacts) atOnce(t, now time.Time, why Reason, text string) Verdict {
-	return Verdict{At: earlier(t, now), Start: t, End: t, NoLater: f.safetyLine(), Reason: why, Text: text}
+	return Verdict{At: earlier(t, now), Start: t, End: t, NoLater: f.safetyLine(), Reason: why, Text: f.despite(text, t)}
 }
 
 // compromised: whoever has the key can be the site, so this goes before everything.
@@ -78,8 +78,8 @@ func inMassEvent(f RenewalFacts, now time.Time) (Verdict, bool) {
 	if len(e.SPKI) > 0 {
 		with = " with a new key"
 	}
-	v.Text = fmt.Sprintf("The operator has it replaced%s by %s%s, and we chose %s, also outside the renewal hours.",
-		with, f.clock(e.Deadline), bracketed(e.Why), f.clock(v.At))
+	v.Text = f.despite(fmt.Sprintf("The operator has it replaced%s by %s%s, and we chose %s, also outside the renewal hours.",
+		with, f.clock(e.Deadline), bracketed(e.Why), f.clock(v.At)), v.At)
 	return v, true
 }
 

@@ -17,6 +17,8 @@ import (
 //	server  the first name server at fault   until   an instant for people: "12:08 UTC"
 //	got     what that server answered        act     "issue" or "renew"
 //	seen    how many servers show our TXT    asked   of how many
+//	limit   the policy's longest use of a key made   since when the key is in use
+//	why     what CheckCSR says of the CSR
 var explanations = map[Code]Explanation{
 	DelegationMissing: {
 		Short: "Add 1 DNS record", Happened: "The DNS record is not there yet",
@@ -148,6 +150,11 @@ var explanations = map[Code]Explanation{
 		Why: "It does not let our account revoke this certificate.",
 		Who: OperatorDo, Do: "We ask again from time to time. Whoever runs this portal has to look at the raw answer, or ask {ca|the authority} to revoke it.",
 	},
+	CARefusesCSR: {
+		Short: "{ca|Authority} refuses your CSR", Happened: "{ca|The authority} refuses your CSR",
+		Why: "It does not take the request, or the key in it. Its own words are below.",
+		Who: Customer, Do: "Make a new key and paste the CSR for it under Change certificate. We order with it at once.",
+	},
 	BudgetSpent: {
 		Short: "Order waits for its place", Happened: "The order waits for its place",
 		Why: "We have used what {ca|the authority} allows until {until|later}.",
@@ -157,6 +164,36 @@ var explanations = map[Code]Explanation{
 		Short: "Order waits after failures", Happened: "The next order waits, because several failed",
 		Why: "One more failed proof of {name|the name} and {ca|the authority} could refuse it, so we wait until {until|later}.",
 		Who: Nobody, Do: "We order again by ourselves. Until then, compare {record|the record} at all your name servers.", Heals: true,
+	},
+	KeyNeeded: {
+		Short: "Paste another CSR", Happened: "The next version needs another CSR from you",
+		Why: "The key is yours, so we cannot make another one.",
+		Who: Customer, Do: "Make a new key and paste the CSR for it under Change certificate. We order the next version with it.",
+	},
+	KeyNeeded + "/" + caseNoCSR: {
+		Short: "Paste a CSR", Happened: "The next version needs a CSR from you",
+		Why: "The key is to be yours, and there is no CSR for it yet.",
+		Who: Customer, Do: "Make a key and paste the CSR for it under Change certificate. We order the next version with it.",
+	},
+	KeyNeeded + "/" + caseForbidden: {
+		Short: "Own CSRs are no longer allowed", Happened: "The policy no longer allows a CSR of your own",
+		Why: "It was changed since you pasted the one that this certificate is ordered with.",
+		Who: Customer, Do: "Leave the key to us under Change certificate, or ask an admin to allow CSRs of your own again.",
+	},
+	KeyNeeded + "/" + caseWrongCSR: {
+		Short: "Paste another CSR", Happened: "The next version needs another CSR from you",
+		Why: "{why|The policy no longer allows the key of the present one.}",
+		Who: Customer, Do: "Make a new key and paste the CSR for it under Change certificate. We order the next version with it.",
+	},
+	KeyNeeded + "/" + caseOldKey: {
+		Short: "Paste another CSR", Happened: "The next version needs another CSR from you",
+		Why: "The policy allows no key for longer than {limit|so long}, and the key of the present CSR is in use since {made|then}.",
+		Who: Customer, Do: "Make a new key and paste the CSR for it under Change certificate. We order the next version with it.",
+	},
+	KeyNeeded + "/" + caseExposed: {
+		Short: "Paste another CSR", Happened: "The next version needs another CSR from you",
+		Why: "The key of the present CSR was reported, so that it must not serve another version.",
+		Who: Customer, Do: "Make a new key and paste the CSR for it under Change certificate. We order the next version at once.",
 	},
 	ReservationOver: {
 		Short: "Reservation ended", Happened: "The reservation of this name ended",

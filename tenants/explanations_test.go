@@ -50,6 +50,11 @@ func TestEveryCodeIsExplained(t *testing.T) {
 			t.Errorf("the explanation %s belongs to no code", key)
 		}
 	}
+	for _, kase := range []string{caseNoCSR, caseForbidden, caseWrongCSR, caseOldKey, caseExposed} {
+		if _, ok := explanations[KeyNeeded+"/"+Code(kase)]; !ok {
+			t.Errorf("case %s has no explanation", kase)
+		}
+	}
 	for _, kase := range []string{caseNobody, caseAccount, caseMethod, caseCritical} {
 		if _, ok := explanations[CAAForbids+"/"+Code(kase)]; !ok {
 			t.Errorf("case %s has no explanation", kase)
@@ -62,6 +67,7 @@ var fullArgs = map[string]string{
 	"name": "shop.acme.example", "record": "_acme-challenge.shop.acme.example", "target": "k3x9t2.dcv.portal.example",
 	"zone": "acme.example", "server": "ns1.acme.example", "got": "old.example", "ca": "Let’s Encrypt", "at": "acme.example",
 	"tag": "tbs", "line": `acme.example. CAA 0 issue "ca.example"`, "until": "12:08 UTC", "act": "renew", "seen": "1", "asked": "2",
+	"limit": "90 days", "made": "3 Jan 2027, 10:00 UTC", "why": "The policy allows no P-256 keys.",
 }
 
 func TestExplanationsKeepTheRulesOfWriting(t *testing.T) {

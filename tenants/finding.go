@@ -26,9 +26,11 @@ const (
 	CAStuck           Code = "ca.stuck"               // processing without end
 	CAAccount         Code = "ca.account"             // account refused: EAB, terms, deactivated
 	RevocationRefused Code = "ca.revocation"          // the CA does not revoke what we ask it to
+	CARefusesCSR      Code = "ca.csr"                 // the customer's own CSR, or its key
 	BudgetSpent       Code = "ca.budget"              // our own ledger says wait
 	FailedTooOften    Code = "ca.failures"            // so many proofs failed that another one could make the CA refuse the name
 	ReservationOver   Code = "claim.reservation_over" // the record never came
+	KeyNeeded         Code = "key.csr"                // the next version needs another CSR of the customer's own
 )
 
 // Finding is a cause met in one place. Its zero value means: nothing is wrong.

@@ -77,6 +77,12 @@ func uncertified(f Facts, now time.Time) (Step, bool) {
 	if step, ok := f.proof(now); !ok {
 		return step, true
 	}
+	if lacks := f.Lacking(now); !lacks.OK() {
+		if look := f.nextLook(now); look.After(now) {
+			return Step{Act: ActWait, At: look, Why: Explain(lacks).Happened + "."}, true
+		}
+		return Step{Act: ActLook}, true
+	}
 	return f.plan(FirstIssue, now), true
 }
 
@@ -94,7 +100,8 @@ func certified(f Facts, now time.Time) (Step, bool) {
 	} else if due.Movable() {
 		return Step{Act: ActPlanRenewal}, true
 	}
-	if !due.At.After(now) {
+	lacks := f.Lacking(now)
+	if !due.At.After(now) && lacks.OK() {
 		if step, ok := f.proof(now); !ok {
 			return step, true
 		}
@@ -110,14 +117,20 @@ func certified(f Facts, now time.Time) (Step, bool) {
 	if !look.After(now) {
 		return Step{Act: ActLook}, true
 	}
-	at := earliest(due.At, look, f.Current.NotAfter)
+	step := Step{Act: ActWait, At: look, Why: due.Text}
+	if !lacks.OK() {
+		step.Why = Explain(lacks).Happened + "."
+	}
+	ats := []time.Time{due.At, due.NoLater, f.Current.NotAfter}
 	if f.asksARI() {
-		at = earliest(at, f.Certificate.ARI.Next)
+		ats = append(ats, f.Certificate.ARI.Next)
 	}
-	if !at.After(now) { // expired already and said so: the look decides
-		at = look
+	for _, at := range ats {
+		if at.After(now) { // what is over was seen to, or waits for somebody
+			step.At = earliest(step.At, at)
+		}
 	}
-	return Step{Act: ActWait, At: at, Why: due.Text}, true
+	return step, true
 }
 
 // proof answers whether an order may be placed on the last look. If not, it says what to do about it: look
@@ -156,6 +169,7 @@ func (f Facts) RenewalFacts() RenewalFacts {
 		Changed: f.Certificate.Changed, Change: f.Certificate.Change, Event: f.Certificate.Event,
 		Policy: f.Policy, PolicySince: f.PolicySince, Strategy: f.Certificate.Strategy,
 		KeyWanted: f.Certificate.KeyType, KeyType: f.Current.KeyType, KeyCreated: f.Current.KeyCreated,
+		PausedUntil: f.Certificate.PausedUntil, PausedBy: f.Certificate.PausedBy,
 	}
 }
 
@@ -198,7 +212,7 @@ func (f Facts) nextLook(now time.Time) time.Time {
 // healthy reports whether nothing stands in the way of a domain that has a version.
 func (f Facts) healthy() bool {
 	d := f.Domain
-	return d.Finding.OK() && f.Current != nil && (d.Status == Active || d.Status == Renewing)
+	return f.Current != nil && (d.Finding.Code == KeyNeeded || d.Finding.OK() && (d.Status == Active || d.Status == Renewing))
 }
 
 // lookEvery is how often DNS is asked about a healthy domain. It needs a version.

@@ -46,6 +46,7 @@ type Order struct {
 	Names       []string
 	Profile     string
 	Reason      Reason
+	CSR         string    // the customer's own, PEM; empty when the key is ours
 	Replaces    string    // ARI certificate id of the version it replaces, empty when the CA offers no ARI
 	Placing     time.Time // saved before newOrder is sent: from then on the CA may know of the order
 	URL         string

@@ -45,14 +45,18 @@ func forRecord(c Code) bool {
 }
 
 // passes reports whether the finding may be over by itself: could-not-ask is not wrong, a limit passes, and an order
-// may fail once. Two in a row are no accident any more.
+// may fail once. Two in a row are no accident any more. A CSR that the next version lacks has time until the safety line,
+// unless that version is needed at once.
 func passes(f Facts, finding Finding) bool {
+	if finding.Code == KeyNeeded {
+		return f.Current != nil && !f.Certificate.Plan.Reason.Emergency()
+	}
 	return finding.Code == DNSBroken || Explain(finding).Heals && f.Failures < 2
 }
 
 func pastSafety(f Facts, now time.Time) bool {
 	line := f.Certificate.Plan.NoLater
-	return !line.IsZero() && now.After(line)
+	return !line.IsZero() && !now.Before(line)
 }
 
 // Merge is the finding that stands after a look at DNS. A good look clears what DNS had caused, but not what the

@@ -84,6 +84,8 @@ type DomainRow struct {
 	Reserved   time.Time // an unproved claim ends then
 	HasVersion bool
 	OrderState tenants.OrderState // of the open order; empty when none is open
+
+	PausedUntil time.Time // a person holds the renewal back until then, or did; zero otherwise
 }
 
 // Outage is one thing that the portal depends on and cannot reach.
@@ -177,6 +179,8 @@ type PlannedRenewal struct {
 	NotAfter   time.Time
 	Status     tenants.Status
 	Free       bool // costs no budget
+
+	PausedUntil time.Time // a person holds it back until then, or did; zero otherwise
 }
 
 // BudgetLine is one limit of the authority and what is left of it, or only its rule where nobody counts. A line without

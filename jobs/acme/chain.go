@@ -45,7 +45,7 @@ func CSR(key crypto.Signer, names []string) ([]byte, error) {
 //
 // Of the Version it fills everything that the certificate tells; Chain holds the certificates alone, without
 // whatever stood around them.
-func CheckChain(chainPEM []byte, key crypto.Signer, names []string, now time.Time) (tenants.Version, error) {
+func CheckChain(chainPEM []byte, key crypto.PublicKey, names []string, now time.Time) (tenants.Version, error) {
 	chain, err := parseChain(chainPEM)
 	if err != nil {
 		return tenants.Version{}, err
@@ -95,10 +95,10 @@ func parseChain(text []byte) ([]*x509.Certificate, error) {
 
 func brokenChain(format string, args ...any) error { return brokenf(format, args...).reached(true) }
 
-func checkLeafKey(leaf *x509.Certificate, key crypto.Signer) error {
-	public, ok := key.Public().(interface{ Equal(crypto.PublicKey) bool })
+func checkLeafKey(leaf *x509.Certificate, key crypto.PublicKey) error {
+	public, ok := key.(interface{ Equal(crypto.PublicKey) bool })
 	if !ok || !public.Equal(leaf.PublicKey) {
-		return brokenChain("The certificate is for another key than ours.")
+		return brokenChain("The certificate is for another key than the one ordered for.")
 	}
 	return nil
 }

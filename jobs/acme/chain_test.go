@@ -85,7 +85,7 @@ func TestCheckChain(t *testing.T) {
 		chainOf(leaf, a.inter), chainOf(leaf, a.inter, a.root),
 		append([]byte("subject=somebody\r\n\r\n"), bytes.ReplaceAll(chainOf(leaf, a.inter), []byte("\n"), []byte("\r\n"))...),
 	} {
-		v := must[tenants.Version](t)(acme.CheckChain(text, key, []string{"*.A.test", "a.test"}, now))
+		v := must[tenants.Version](t)(acme.CheckChain(text, key.Public(), []string{"*.A.test", "a.test"}, now))
 		if v.Serial != "abcdef" || v.Issuer != "Intermediate" || v.KeyType != tenants.P256 || v.Lifetime() != 90*24*time.Hour+time.Hour {
 			t.Errorf("%+v", v)
 		}
@@ -111,7 +111,7 @@ func TestARIExample(t *testing.T) {
 	issuer := *a.inter
 	issuer.SubjectKeyId = []byte{0x69, 0x88, 0x5B, 0x6B, 0x87, 0x46, 0x40, 0x41, 0xE1, 0xB3, 0x7B, 0x84, 0x7B, 0xA0, 0xAE, 0x2C, 0xDE, 0x01, 0xC8, 0xD4}
 	leaf := sign(t, template, &issuer, key.Public(), a.key)
-	v := must[tenants.Version](t)(acme.CheckChain(chainOf(leaf, a.inter), key, ordered, now))
+	v := must[tenants.Version](t)(acme.CheckChain(chainOf(leaf, a.inter), key.Public(), ordered, now))
 	if v.ARICertID != "aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE" {
 		t.Error(v.ARICertID)
 	}
@@ -189,7 +189,7 @@ func TestCheckChainRefuses(t *testing.T) {
 		"a huge RSA key": chainOf(leaf, hugeRSA(t, a)),
 	} {
 		t.Run(name, func(t *testing.T) {
-			v, err := acme.CheckChain(chain, key, ordered, now)
+			v, err := acme.CheckChain(chain, key.Public(), ordered, now)
 			problem(t, err, tenants.CABroken)
 			if v.Chain != "" {
 				t.Error("something was returned")
@@ -211,7 +211,7 @@ func TestCheckChainToleratesClocks(t *testing.T) {
 	template.NotBefore = now.Add(4 * time.Minute)
 	template.Subject.CommonName = "a.test"
 	leaf := sign(t, template, a.inter, key.Public(), a.key)
-	must[tenants.Version](t)(acme.CheckChain(chainOf(leaf, a.inter), key, ordered, now))
+	must[tenants.Version](t)(acme.CheckChain(chainOf(leaf, a.inter), key.Public(), ordered, now))
 }
 
 func TestKeyTypes(t *testing.T) {
@@ -225,7 +225,7 @@ func TestKeyTypes(t *testing.T) {
 	for _, want := range tenants.KeyTypes {
 		key := keys[want]
 		leaf := sign(t, leafTemplate(), a.inter, key.Public(), a.key)
-		v := must[tenants.Version](t)(acme.CheckChain(chainOf(leaf, a.inter), key, ordered, now))
+		v := must[tenants.Version](t)(acme.CheckChain(chainOf(leaf, a.inter), key.Public(), ordered, now))
 		if v.KeyType != want {
 			t.Errorf("%s, want %s", v.KeyType, want)
 		}
@@ -265,7 +265,7 @@ func FuzzCheckChain(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, chain []byte) {
-		if _, err := acme.CheckChain(chain, key, ordered, now); err == nil {
+		if _, err := acme.CheckChain(chain, key.Public(), ordered, now); err == nil {
 			t.Error("accepted")
 		}
 	})

@@ -155,7 +155,7 @@ func (w *world) collect(ctx context.Context, c *acme.Client, s *saved) (err erro
 	if err != nil {
 		return err
 	}
-	s.version, err = acme.CheckChain(chain, s.key, s.request.Names, time.Now())
+	s.version, err = acme.CheckChain(chain, s.key.Public(), s.request.Names, time.Now())
 	return err
 }
 
@@ -296,6 +296,6 @@ func TestForeignKeyInCertificate(t *testing.T) {
 	w := newWorld(t, nil).registered(t)
 	v := w.mustIssue(t, w.attempt(t, "shop.acme.example"))
 	var other crypto.Signer = newKey(t)
-	_, err := acme.CheckChain([]byte(v.Chain), other, v.Names, time.Now())
+	_, err := acme.CheckChain([]byte(v.Chain), other.Public(), v.Names, time.Now())
 	problem(t, err, tenants.CABroken)
 }

@@ -149,6 +149,7 @@ create table domains (
   window_end      {int}  not null default 0,
   no_later        {int}  not null default 0,
   free            {int}  not null default 0,  -- the planned renewal costs no budget
+  paused_until    {int}  not null default 0,  -- by a person
   slot_width      {int}  not null default 0,  -- seconds of the slot that renew_at is counted in; 0: in none
   order_state     {text} not null default '', -- of the open order
   reason          {text} not null default '', -- of the open order, or else of the plan
@@ -210,6 +211,7 @@ create table certificates (
   revoked_at      {int}  not null default 0,  -- we learnt that the current version is revoked
   paused_until    {int}  not null default 0,  -- no renewal in time before that
   paused_by       {text} not null default '',
+  paused_why      {text} not null default '',
   event_id        {text} not null default ''  -- of the running event that replaces the current version first
 ){strict};
 
@@ -227,6 +229,7 @@ create table orders (
   reason         {text}  not null,
   replaces       {text}  not null,
   private_key    {bytes},                    -- sealed; moves to the version, or is destroyed when the order fails
+  csr            {text}  not null default '', -- the customer's own, PEM; then there is no private_key
   placing_at     {int}   not null default 0,
   url            {text}  not null default '',
   finalize_url   {text}  not null default '',
@@ -280,7 +283,7 @@ create table versions (
   fingerprint    {text}  not null,
   ari_cert_id    {text}  not null,
   chain          {text}  not null,
-  private_key    {bytes} not null,
+  private_key    {bytes},                    -- sealed; null: the customer's own, which we never had
   reason         {text}  not null,
   issued_at      {int}   not null,
   replaced_at    {int}   not null default 0,

@@ -1,0 +1,223 @@
+package store_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/pem"
+	"strings"
+	"testing"
+	"time"
+
+	"perennial/store"
+	"perennial/store/storetest"
+	"perennial/tenants"
+)
+
+// ownKey is a customer's key: its CSR for a name, and its fingerprint.
+func ownKey(t *testing.T, name string) (csr, spki string) {
+	t.Helper()
+	key := must[*ecdsa.PrivateKey](t)(ecdsa.GenerateKey(elliptic.P384(), rand.Reader))
+	der := must[[]byte](t)(x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{DNSNames: []string{name}}, key))
+	public := must[[]byte](t)(x509.MarshalPKIXPublicKey(key.Public()))
+	sum := sha256.Sum256(public)
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der})), hex.EncodeToString(sum[:])
+}
+
+// choose saves settings as the page does: first shown, then saved.
+func (s story) choose(in tenants.Tenant, id tenants.DomainID, form tenants.SettingsForm) tenants.SettingsEffect {
+	s.Helper()
+	e := must[tenants.SettingsEffect](s)(s.w.Scope(in).PreviewSettings(s.ctx, id, form))
+	_, saved, err := s.w.Scope(in).SaveSettings(s.ctx, id, form, e.Token)
+	check(s, err)
+	if !saved {
+		s.Fatalf("not saved: %+v", e)
+	}
+	return e
+}
+
+// next plans an order and takes it to a version with that key.
+func (s story) next(id tenants.DomainID, spki string, kind tenants.KeyType) tenants.Version {
+	s.Helper()
+	must[tenants.OrderID](s)(s.sys.PlanOrder(s.ctx, id, tenants.OnRequest, ""))
+	o := *s.begin(id).Order
+	for _, state := range []tenants.OrderState{tenants.Ordered, tenants.Proving, tenants.Ready, tenants.Finalized} {
+		o = s.save(o, state)
+	}
+	v := s.version(o, 90*24*time.Hour)
+	v.SPKI, v.KeyType = spki, kind
+	must[tenants.VersionID](s)(s.sys.Issue(s.ctx, o, v, tenants.Verdict{At: v.NotAfter.Add(-24 * time.Hour)}))
+	return *s.begin(id).Current
+}
+
+// allow saves a policy under which everything may be chosen.
+func (s story) allow(in tenants.Tenant) {
+	s.Helper()
+	check(s, s.w.Scope(in).SavePolicy(s.ctx, tenants.Policy{ReuseKey: true, OwnCSR: true}))
+}
+
+// A reused key is copied to the order, moves to the next version, and stays with its own version whatever becomes of the order.
+func TestReuseKey(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		s := tell(t, w)
+		s.allow(w.Acme)
+		id := s.register(w.Acme, "shop.example")
+		first := s.issue(id, 90*24*time.Hour)
+		keyOf := func(v tenants.VersionID) string {
+			_, key, err := w.Scope(w.Acme).DownloadKey(s.ctx, v)
+			check(t, err)
+			return string(key.Reveal())
+		}
+		key := keyOf(first)
+		if e := s.choose(w.Acme, id, tenants.SettingsForm{KeyType: "P-256", Strategy: "reuse"}); e.Renew {
+			t.Errorf("renews at once although nothing differs: %+v", e)
+		}
+		must[tenants.OrderID](t)(s.sys.PlanOrder(s.ctx, id, tenants.OnRequest, ""))
+		o := *s.begin(id).Order
+		check(t, s.sys.FailOrder(s.ctx, o, tenants.Finding{Code: tenants.CARefuses}, tenants.Failing))
+		if keyOf(first) != key {
+			t.Error("a failed order took the version's key with it")
+		}
+		w.Clock.Advance(time.Hour)
+		second := s.next(id, "aa", tenants.P256)
+		if keyOf(second.ID) != key || keyOf(first) != key {
+			t.Error("the key was not reused, or is lost to the version before")
+		}
+		if made := s.view(w.Acme, id).Versions[1].KeyCreated; !second.KeyCreated.Equal(made) {
+			t.Errorf("the reused key was made %v, and is said to be from %v", made, second.KeyCreated)
+		}
+		s.choose(w.Acme, id, tenants.SettingsForm{KeyType: "P-256", Strategy: "rotate"})
+		if third := s.next(id, "bb", tenants.P256); keyOf(third.ID) == key || !third.KeyCreated.After(second.KeyCreated) {
+			t.Error("the key was not rotated")
+		}
+	})
+}
+
+// An order with the customer's own CSR has no key, nor has its version.
+func TestOwnCSR(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		s := tell(t, w)
+		s.allow(w.Acme)
+		id := s.register(w.Acme, "shop.example")
+		s.issue(id, 90*24*time.Hour)
+		csr, spki := ownKey(t, "shop.example")
+		e := s.choose(w.Acme, id, tenants.SettingsForm{Strategy: "csr", CSR: csr})
+		if !e.Renew || !strings.Contains(e.Text, "version 2 at once with your own P-384 key") {
+			t.Errorf("effect: %+v", e)
+		}
+		if entry := s.lastEntry(w.Acme); entry.Action != tenants.DidChangeCert || len(entry.Changes) != 3 {
+			t.Errorf("entry: %+v", entry)
+		}
+		second := s.next(id, spki, tenants.P384)
+		if o := s.view(w.Acme, id).Orders[0]; o.CSR != csr || !second.OwnKey {
+			t.Errorf("order with CSR %q, own key %v", o.CSR, second.OwnKey)
+		}
+		_, _, err := w.Scope(w.Acme).DownloadKey(s.ctx, second.ID)
+		wantKind(t, err, tenants.NotFound)
+		if f := s.begin(id); !f.Certificate.Changed.IsZero() {
+			t.Error("the change is not done with")
+		}
+
+		// Back to a key of ours, which must not be that of version 2; then the CSR's key does not come back.
+		s.choose(w.Acme, id, tenants.SettingsForm{KeyType: "P-256", Strategy: "reuse"})
+		if next, lacks := s.begin(id).NextKey(w.Clock.Now()); next.Make != tenants.P256 || !lacks.OK() {
+			t.Errorf("next key: %+v, %v", next, lacks)
+		}
+		s.next(id, "cc", tenants.P256)
+		_, err = w.Scope(w.Acme).PreviewSettings(s.ctx, id, tenants.SettingsForm{Strategy: "csr", CSR: csr})
+		if wantKind(t, err, tenants.Invalid); !strings.Contains(err.Error(), "served version 2") {
+			t.Errorf("a replaced key: %v", err)
+		}
+	})
+}
+
+// What was shown is what is saved: another effect by then is shown anew.
+func TestSettingsAreShownBeforeTheyAreSaved(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		s := tell(t, w)
+		id := s.register(w.Acme, "shop.example")
+		form := tenants.SettingsForm{KeyType: "P-384", Strategy: "rotate"}
+		shown := must[tenants.SettingsEffect](t)(w.Scope(w.Acme).PreviewSettings(s.ctx, id, form))
+		s.issue(id, 90*24*time.Hour)
+		e, saved, err := w.Scope(w.Acme).SaveSettings(s.ctx, id, form, shown.Token)
+		check(t, err)
+		if saved || !e.Renew || s.begin(id).Certificate.KeyType != tenants.P256 {
+			t.Errorf("saved %v, effect %+v", saved, e)
+		}
+		s.choose(w.Acme, id, form)
+		if f := s.begin(id); f.Certificate.KeyType != tenants.P384 || f.Certificate.Change != "key type" || f.Certificate.Changed.IsZero() {
+			t.Errorf("certificate: %+v", f.Certificate)
+		}
+		if _, saved, err = w.Scope(w.Acme).SaveSettings(s.ctx, id, form, e.Token); saved || err != nil {
+			t.Errorf("saved twice: %v, %v", saved, err)
+		}
+		for _, form := range []tenants.SettingsForm{{}, {Strategy: "csr"}, {Strategy: "reuse", KeyType: "P-256"}, {Strategy: "rotate", KeyType: "DSA"}} {
+			_, err := w.Scope(w.Acme).PreviewSettings(s.ctx, id, form)
+			wantKind(t, err, tenants.Invalid)
+		}
+		s.release(w.Acme, id)
+		_, err = w.Scope(w.Acme).PreviewSettings(s.ctx, id, form)
+		wantKind(t, err, tenants.Conflict)
+	})
+}
+
+// A change that is made while an order is open is ordered after it, and is not forgotten when that order ends.
+func TestSettingsWhileAnOrderIsOpen(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		s := tell(t, w)
+		id := s.register(w.Acme, "shop.example")
+		o := s.finalize(id)
+		if e := s.choose(w.Acme, id, tenants.SettingsForm{KeyType: "RSA-2048", Strategy: "rotate"}); !strings.Contains(e.Text, "we order version 2 with an RSA-2048 key") {
+			t.Errorf("effect: %q", e.Text)
+		}
+		must[tenants.VersionID](t)(s.sys.Issue(s.ctx, o, s.version(o, 90*24*time.Hour), tenants.Verdict{At: w.Clock.Now().Add(time.Hour)}))
+		f := s.begin(id)
+		if due := tenants.Due(f.RenewalFacts(), w.Clock.Now()); due.Reason != tenants.SettingsChanged {
+			t.Errorf("due: %+v", due)
+		}
+		if v := s.next(id, "dd", tenants.RSA2048); v.Number != 2 || !s.begin(id).Certificate.Changed.IsZero() {
+			t.Errorf("version: %+v", v)
+		}
+	})
+}
+
+func TestPauseAndResume(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		s := tell(t, w)
+		scope := w.Scope(w.Acme)
+		on := func(d time.Duration) tenants.PauseForm {
+			at := w.Clock.Now().UTC().Add(d)
+			return tenants.PauseForm{Date: at.Format(time.DateOnly), Time: at.Format("15:04"), Why: "the  shop\nfreezes"}
+		}
+		id := s.register(w.Acme, "shop.example")
+		wantKind(t, scope.Pause(s.ctx, id, on(time.Hour)), tenants.Conflict)
+		s.issue(id, 90*24*time.Hour)
+		err := scope.Pause(s.ctx, id, on(76*24*time.Hour))
+		if wantKind(t, err, tenants.Invalid); !strings.Contains(err.Error(), "15 days before the certificate expires") {
+			t.Errorf("past the line: %v", err)
+		}
+		wantKind(t, scope.Pause(s.ctx, id, on(-time.Hour)), tenants.Invalid)
+		wantKind(t, scope.Pause(s.ctx, id, tenants.PauseForm{}), tenants.Invalid)
+		check(t, scope.Pause(s.ctx, id, on(70*24*time.Hour)))
+		if e := s.lastEntry(w.Acme); e.Action != tenants.DidPause || !strings.Contains(e.Text, "the shop freezes") {
+			t.Errorf("entry: %+v", e)
+		}
+		f := s.begin(id)
+		end, paused := f.Certificate.Paused(f.Current, w.Clock.Now())
+		if row := must[store.DomainPage](t)(scope.Domains(s.ctx, store.DomainFilter{})).Rows[0]; !paused || !row.PausedUntil.Equal(end) {
+			t.Errorf("paused %v until %v, in the list %v", paused, end, row.PausedUntil)
+		}
+		_, err = s.sys.PlanOrder(s.ctx, id, tenants.LastThird, "")
+		wantKind(t, err, tenants.Conflict) // as when it was decided a moment before the pause
+		check(t, scope.Resume(s.ctx, id))
+		check(t, scope.Resume(s.ctx, id))
+		if r := must[store.Renewals](t)(scope.Renewals(s.ctx, 90)); !r.Next[0].PausedUntil.IsZero() {
+			t.Error("the schedule still shows the pause")
+		}
+		must[tenants.OrderID](t)(s.sys.PlanOrder(s.ctx, id, tenants.LastThird, ""))
+		wantKind(t, scope.Pause(s.ctx, id, on(time.Hour)), tenants.Conflict)
+	})
+}

@@ -1,0 +1,145 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"perennial/store/seal"
+	"perennial/tenants"
+)
+
+// errSlowKey ends a transaction that would have to make a key for so long that nobody else could write meanwhile.
+var errSlowKey = errors.New("the key takes too long for a transaction")
+
+// spareKey is a key made outside of the transaction, for whoever may need one.
+type spareKey struct {
+	wanted tenants.KeyType // by the transaction that had to end for it
+	kind   tenants.KeyType // of key
+	key    tenants.Secret
+}
+
+// PlanOrder begins an order: it decides where the key comes from (tenants.Facts.NextKey), makes and seals it or takes over
+// that of the current version, which keeps its own copy, and writes the row, in state planned. replaces is the ARI
+// certificate id of the version to be replaced, or empty; an issuer that does not know it is not told of it. Conflict when an order is open, when the claim was never
+// proved, when it is being given up, when a person has paused such renewals meanwhile, or when only the customer can bring
+// the key.
+func (s *System) PlanOrder(ctx context.Context, id tenants.DomainID, why tenants.Reason, replaces string) (order tenants.OrderID, err error) {
+	var spare spareKey
+	for range tries { // more than twice only if somebody changes the key type at the same moment
+		err = s.db.write(ctx, func(t *tx) error {
+			d, err := t.anyDomain(id, t.db.engine.lock, t.now)
+			if err != nil {
+				return err
+			}
+			if err := orderable(d); err != nil {
+				return err
+			}
+			order, err = t.planOrder(d, why, replaces, &spare)
+			return err
+		})
+		if !errors.Is(err, errSlowKey) {
+			return order, err
+		}
+		spare.kind = spare.wanted
+		if spare.key, err = newPrivateKey(spare.kind); err != nil {
+			return "", err
+		}
+	}
+	return order, err
+}
+
+func orderable(d *domainRow) error {
+	switch {
+	case d.Status == tenants.Released || !d.releasing.IsZero():
+		return conflict("%s is being given up. Add it again to order for it.", d.Name)
+	case d.Proved.IsZero():
+		return conflict("The record of %s was never seen. Set it first; the order follows by itself.", d.Name)
+	case d.orderState != "":
+		return conflict("An order for %s is open already. It goes on by itself.", d.Name)
+	}
+	return nil
+}
+
+const addOrderSQL = `
+insert into orders (id, tenant_id, domain_id, certificate_id, issuer_id, account_id, state, revision, names, profile, reason,
+	replaces, private_key, csr, reached, created_at)
+values ($1, $2, $3, $4, $5, $6, $7, 1, $8, $9, $10, $11, $12, $13, $14, $15)`
+
+// planOrder decides on the rows as they are under lock: whoever changes the settings or pauses comes before this order, or
+// after it.
+func (t *tx) planOrder(d *domainRow, why tenants.Reason, replaces string, spare *spareKey) (tenants.OrderID, error) {
+	f, err := t.facts(d, t.now)
+	if err != nil {
+		return "", err
+	}
+	if f.HeldBack(why, t.now) {
+		return "", conflict("The renewals of %s are paused. They go on by themselves.", d.Name)
+	}
+	next, lacks := f.NextKey(t.now)
+	if !lacks.OK() {
+		return "", conflict("%s. %s", headline(lacks), tenants.Explain(lacks).Do)
+	}
+	c, issuer, profile := f.Certificate, f.Issuer, f.Certificate.Profile
+	if profile == "" {
+		profile = issuer.Profile
+	}
+	if issuer.ID != f.Signer.ID { // nobody else knows the version
+		replaces = ""
+	}
+	id := mintID[tenants.OrderID](t.now)
+	sealed, err := t.orderBlob(c, id, next, spare)
+	if err != nil {
+		return "", err
+	}
+	reached := map[tenants.OrderState]time.Time{tenants.Planned: t.now}
+	if _, err := t.exec(addOrderSQL, id, d.Tenant, d.ID, c.ID, issuer.ID, issuer.AccountID, tenants.Planned, enc(c.Names), profile, why, replaces,
+		sealed, next.CSR, enc(reached), us(t.now)); err != nil {
+		return "", err
+	}
+	d.orderState, d.reason = tenants.Planned, why
+	d.refresh(t.now)
+	t.record(tenants.System(d.Tenant), tenants.DidPlanOrder, string(d.ID), d.Name,
+		fmt.Sprintf("planned an order for %s at %s.", d.Name, issuer.Name))
+	return id, t.saveDomain(d)
+}
+
+// orderBlob is the sealed key of a new order; nil for one that only the customer has.
+func (t *tx) orderBlob(c tenants.Certificate, id tenants.OrderID, next tenants.NextKey, spare *spareKey) (blob []byte, err error) {
+	switch {
+	case next.CSR != "":
+		return nil, nil
+	case next.Reuse != "":
+		if err := t.one(`select private_key from versions where tenant_id = $1 and id = $2`, []any{c.Tenant, next.Reuse}, &blob); err != nil {
+			return nil, err
+		}
+		return t.reseal(c.Tenant, blob, versionKey(next.Reuse), orderKey(id))
+	}
+	key, err := spare.of(next.Make)
+	if err != nil {
+		return nil, err
+	}
+	return t.db.seal(t.query, c.Tenant, key, orderKey(id))
+}
+
+// of is a key of that type: the spare one, or one that is made in no time.
+func (k *spareKey) of(kind tenants.KeyType) (tenants.Secret, error) {
+	switch {
+	case k.kind == kind:
+		return k.key, nil
+	case isSlow(kind):
+		k.wanted = kind
+		return tenants.Secret{}, errSlowKey
+	}
+	return newPrivateKey(kind)
+}
+
+// reseal moves a sealed key from one place to another.
+func (t *tx) reseal(tenant tenants.TenantID, blob []byte, from, to seal.Place) ([]byte, error) {
+	key, err := t.db.unseal(t.query, tenant, blob, from)
+	if err != nil {
+		return nil, err
+	}
+	return t.db.seal(t.query, tenant, key, to)
+}
