@@ -43,7 +43,7 @@ func TestNextRevokes(t *testing.T) {
 			f.Certificate.RenewNow = noon
 			return f
 		}, ActPlan, time.Time{}},
-		{"it ended by itself", func() Facts { f := revokingAt(noon); f.Revoking[0].NotAfter = noon; return f }, ActWait, noon.Add(-10 * time.Second).Add(6 * time.Hour)},
+		{"it ended by itself", func() Facts { f := revokingAt(noon); f.Revoking[0].NotAfter = noon; return f }, ActWait, noon.Add(-10 * time.Second).Add(12 * time.Hour)},
 		{"given up while it waits", func() Facts { f := revokingAt(time.Time{}); f.Releasing = true; return f }, ActRevoke, time.Time{}},
 		{"given up, a try failed", func() Facts {
 			f := revokingAt(noon)
