@@ -43,6 +43,7 @@ func (s *Site) savePolicy(v *visit) error {
 	}
 	p := views.PolicyPage{Saved: saved, Typed: typedPolicy(v, saved), Renewal: v.FormValue("renewal")}
 	policy, err := parsePolicy(p)
+	policy.Issuers, policy.FailoverAfter = saved.Issuers, saved.FailoverAfter // they have no field here
 	if err == nil {
 		err = s.scope(v).SavePolicy(v.ctx(), policy)
 	}

@@ -91,6 +91,8 @@ func (t *turn) act(ctx context.Context, step tenants.Step) (*rest, error) {
 		return t.plan(ctx, step.Reason)
 	case tenants.ActAdvance:
 		return t.advance(ctx)
+	case tenants.ActEndOrder:
+		return nil, t.sys.EndOrder(ctx, t.facts.Order.ID, step.Why)
 	case tenants.ActClean:
 		return t.clean(ctx)
 	case tenants.ActAskARI:

@@ -26,6 +26,7 @@ type world struct {
 	dsn        string
 	engine     *jobs.Engine
 	ca         *fakeCA
+	others     map[string]*fakeCA // by directory
 	dns        *fakeDNS
 	scope      *store.Scope
 	other      *store.Scope
@@ -88,11 +89,18 @@ func (w *world) tenant(slug string) *store.Scope {
 func (w *world) start() {
 	w.t.Helper()
 	w.engine = jobs.New(jobs.Config{
-		DB: w.db, Log: slog.New(slog.DiscardHandler), Connect: func(tenants.Issuer, tenants.EAB) jobs.CA { return w.ca }, Eyes: w.dns, Zone: w.dns, FirstPoll: 10 * time.Millisecond, StuckAfter: w.stuckAfter,
+		DB: w.db, Log: slog.New(slog.DiscardHandler), Connect: w.connect, Eyes: w.dns, Zone: w.dns, FirstPoll: 10 * time.Millisecond, StuckAfter: w.stuckAfter,
 		Patience: w.patience, Issuer: w.issuer,
 	})
 	w.must(w.db.System().ClearLeases(w.ctx))
 	w.must(w.engine.Prepare(w.ctx))
+}
+
+func (w *world) connect(i tenants.Issuer, _ tenants.EAB) jobs.CA {
+	if ca := w.others[i.Directory]; ca != nil {
+		return ca
+	}
+	return w.ca
 }
 
 func (w *world) must(err error) {

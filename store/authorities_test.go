@@ -183,3 +183,49 @@ func TestIssuersAreForOperators(t *testing.T) {
 	_, err = w.DB.Platform(w.Actor(w.Acme, tenants.Admin)).Issuers(s.ctx)
 	wantKind(t, err, tenants.Denied)
 }
+
+// An issuer that keeps failing a domain for its own reasons is left, its open order ended first.
+func TestAnotherIssuerIsChosen(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		s := tell(t, w)
+		home, other := s.issuer(nil).ID, s.addIssuer().Issuer.ID
+		wantKind(t, w.Scope(w.Acme).SavePolicy(s.ctx, tenants.Policy{Issuers: []tenants.IssuerID{home, home}}), tenants.Invalid)
+		wantKind(t, w.Scope(w.Acme).SavePolicy(s.ctx, tenants.Policy{Issuers: []tenants.IssuerID{"iss_none"}}), tenants.Invalid)
+		check(t, w.Scope(w.Acme).SavePolicy(s.ctx, tenants.Policy{Issuers: []tenants.IssuerID{home, other}, FailoverAfter: 3}))
+		id := s.register(w.Acme, "shop.example")
+		first := s.plan(id)
+		if first.Issuer != home || first.Detour != "" {
+			t.Fatalf("the first order: %+v", first)
+		}
+		check(t, s.sys.FailOrder(s.ctx, first, tenants.Finding{Code: tenants.CAStuck}, tenants.Renewing))
+		w.Clock.Advance(2 * time.Hour)
+		second := s.plan(id)
+		if second.Issuer != home {
+			t.Fatalf("it moved on after two hours of three: %+v", second)
+		}
+		second.Finding = tenants.Finding{Code: tenants.CARateLimited}
+		s.save(second, tenants.Planned)
+		w.Clock.Advance(2 * time.Hour)
+		f := s.begin(id)
+		if step := tenants.Next(f, w.Clock.Now()); step.Act != tenants.ActEndOrder {
+			t.Fatalf("next is %+v; offers %+v", step, f.Offers)
+		}
+		check(t, s.sys.EndOrder(s.ctx, second.ID, "Example CA has failed."))
+		check(t, s.sys.EndOrder(s.ctx, second.ID, "Example CA has failed.")) // twice is once
+		if f = s.begin(id); f.Issuer.ID != other || f.Failures != 1 {
+			t.Fatalf("then %s is asked, after %d failures", f.Issuer.ID, f.Failures)
+		}
+		third := s.plan(id)
+		if third.Issuer != other || third.Account != f.Issuer.AccountID || third.Detour == "" {
+			t.Errorf("the third order: %+v", third)
+		}
+		if _, err := s.sys.OrderKey(s.ctx, second.ID); tenants.KindOf(err) != tenants.Conflict {
+			t.Errorf("the key of the order that was ended: %v", err)
+		}
+		check(t, w.Platform().RetireIssuer(s.ctx, other))
+		check(t, s.sys.FailOrder(s.ctx, third, tenants.Finding{Code: tenants.CAStuck}, tenants.Renewing))
+		if f = s.begin(id); f.Issuer.ID != home || len(f.Offers) != 1 {
+			t.Errorf("a retired issuer is offered: %+v", f.Offers)
+		}
+	})
+}

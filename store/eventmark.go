@@ -196,7 +196,7 @@ func (t *tx) leaveEvent(id tenants.EventID, domain tenants.DomainID) (left bool,
 	case d.working && d.leased(t.now), o != nil && (o.State != tenants.Planned || !o.Placing.IsZero()):
 		return false, nil
 	case o != nil && o.Reason == tenants.InMassEvent:
-		if err := t.endOrder(d, "the operator stopped the replacement"); err != nil {
+		if err := t.endOrder(d, "The operator stopped the replacement."); err != nil {
 			return false, err
 		}
 		d.awaiting, d.admitted = "", ""

@@ -21,7 +21,7 @@ func (q query) facts(d *domainRow, now time.Time) (f tenants.Facts, err error) {
 	if f.Order, err = q.openOrder(d); err != nil {
 		return f, err
 	}
-	if err = q.issuers(&f); err != nil {
+	if err = q.issuers(&f, now); err != nil {
 		return f, err
 	}
 	if f.Leftover, err = q.leftover(d); err != nil {
@@ -56,24 +56,28 @@ func (q query) rules(tenant tenants.TenantID, f *tenants.Facts) error {
 }
 
 // issuers fills in who was or will be asked, and who signed what there is.
-func (q query) issuers(f *tenants.Facts) error {
+func (q query) issuers(f *tenants.Facts, now time.Time) error {
 	all, err := q.authorities()
 	if err != nil {
 		return err
 	}
-	first := f.Signer // its issuer: who will be asked unless the settings name another by now
+	first := f.Signer // of the lineage; without a version, who was meant to be asked
 	if f.Signer = (tenants.Issuer{}); f.Current != nil {
 		f.Signer = of(all, f.Current.IssuerID, f.Current.Account)
+	}
+	if f.Offers = q.offers(all, f.Policy, f.Domain.Tenant); len(f.Offers) == 0 {
+		f.Offers = []tenants.Offer{{Issuer: first}}
+	}
+	if len(f.Offers) > 1 {
+		if err := q.service(f); err != nil {
+			return err
+		}
 	}
 	if f.Order != nil {
 		f.Issuer = of(all, f.Order.Issuer, f.Order.Account)
 		return nil
 	}
-	for _, a := range all {
-		if a.ID == first.ID && f.Issuer.ID == "" || a.Directory == q.home {
-			f.Issuer = a.For(f.Domain.Tenant)
-		}
-	}
+	f.Issuer, _ = tenants.Choose(*f, now)
 	return nil
 }
 

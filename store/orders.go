@@ -11,12 +11,12 @@ import (
 	"perennial/tenants"
 )
 
-const orderColumns = `o.id, o.tenant_id, o.domain_id, o.certificate_id, o.issuer_id, o.account_id, o.state, o.revision, o.names, o.profile, o.reason,
+const orderColumns = `o.id, o.tenant_id, o.domain_id, o.certificate_id, o.issuer_id, o.account_id, o.state, o.revision, o.names, o.profile, o.reason, o.detour,
 o.replaces, o.placing_at, o.url, o.finalize_url, o.result_url, o.expires_at, o.finding, o.attempts, o.cost, o.reached,
 o.created_at, o.ended_at, o.csr`
 
 func scanOrder(o *tenants.Order) []any {
-	return []any{&o.ID, &o.Tenant, &o.Domain, &o.Certificate, &o.Issuer, &o.Account, &o.State, &o.Revision, doc(&o.Names), &o.Profile, &o.Reason,
+	return []any{&o.ID, &o.Tenant, &o.Domain, &o.Certificate, &o.Issuer, &o.Account, &o.State, &o.Revision, doc(&o.Names), &o.Profile, &o.Reason, &o.Detour,
 		&o.Replaces, at(&o.Placing), &o.URL, &o.FinalizeURL, &o.ResultURL, at(&o.Expires), doc(&o.Finding), &o.Attempts, doc(&o.Cost),
 		doc(&o.Reached), at(&o.Created), at(&o.Ended), &o.CSR}
 }
@@ -146,4 +146,33 @@ func (t *tx) saveOrder(d *domainRow, o tenants.Order, was tenants.OrderState) (t
 	}
 	d.refresh(t.now)
 	return o, t.saveDomain(d)
+}
+
+// EndOrder ends an open order that another issuer's will follow. It is no failure of the domain's. Nothing happens when
+// the order has ended already.
+func (s *System) EndOrder(ctx context.Context, id tenants.OrderID, why string) error {
+	return s.db.write(ctx, func(t *tx) error {
+		d, o, err := t.lockOrder(id)
+		if err != nil {
+			return err
+		}
+		if !o.State.Open() {
+			return errUnchanged
+		}
+		return t.cancelOrder(d, o, why)
+	})
+}
+
+// cancelOrder ends an order without a version and destroys its key.
+func (t *tx) cancelOrder(d *domainRow, o tenants.Order, why string) error {
+	was := o.State
+	if o.State, o.Ended = tenants.Failed, t.now; o.Finding.OK() {
+		o.Finding = d.Finding // of what kept it from being placed
+	}
+	if _, err := t.exec(takeKeySQL, d.Tenant, o.ID); err != nil {
+		return err
+	}
+	t.record(tenants.System(d.Tenant), tenants.DidFailOrder, string(d.ID), d.Name, fmt.Sprintf("ended the order for %s. %s", d.Name, why))
+	_, err := t.saveOrder(d, o, was)
+	return err
 }

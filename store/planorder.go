@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"perennial/store/seal"
@@ -64,8 +65,8 @@ func orderable(d *domainRow) error {
 
 const addOrderSQL = `
 insert into orders (id, tenant_id, domain_id, certificate_id, issuer_id, account_id, state, revision, names, profile, reason,
-	replaces, private_key, csr, reached, created_at)
-values ($1, $2, $3, $4, $5, $6, $7, 1, $8, $9, $10, $11, $12, $13, $14, $15)`
+	detour, replaces, private_key, csr, reached, created_at)
+values ($1, $2, $3, $4, $5, $6, $7, 1, $8, $9, $10, $11, $12, $13, $14, $15, $16)`
 
 // planOrder decides on the rows as they are under lock: whoever changes the settings or pauses comes before this order, or
 // after it.
@@ -81,7 +82,8 @@ func (t *tx) planOrder(d *domainRow, why tenants.Reason, replaces string, spare 
 	if !lacks.OK() {
 		return "", conflict("%s. %s", headline(lacks), tenants.Explain(lacks).Do)
 	}
-	c, issuer, profile := f.Certificate, f.Issuer, f.Certificate.Profile
+	c, profile := f.Certificate, f.Certificate.Profile
+	issuer, detour := tenants.Choose(f, t.now)
 	if profile == "" {
 		profile = issuer.Profile
 	}
@@ -94,14 +96,14 @@ func (t *tx) planOrder(d *domainRow, why tenants.Reason, replaces string, spare 
 		return "", err
 	}
 	reached := map[tenants.OrderState]time.Time{tenants.Planned: t.now}
-	if _, err := t.exec(addOrderSQL, id, d.Tenant, d.ID, c.ID, issuer.ID, issuer.AccountID, tenants.Planned, enc(c.Names), profile, why, replaces,
+	if _, err := t.exec(addOrderSQL, id, d.Tenant, d.ID, c.ID, issuer.ID, issuer.AccountID, tenants.Planned, enc(c.Names), profile, why, detour, replaces,
 		sealed, next.CSR, enc(reached), us(t.now)); err != nil {
 		return "", err
 	}
 	d.orderState, d.reason = tenants.Planned, why
 	d.refresh(t.now)
 	t.record(tenants.System(d.Tenant), tenants.DidPlanOrder, string(d.ID), d.Name,
-		fmt.Sprintf("planned an order for %s at %s.", d.Name, issuer.Name))
+		strings.TrimSpace(fmt.Sprintf("planned an order for %s at %s. %s", d.Name, issuer.Name, detour)))
 	return id, t.saveDomain(d)
 }
 

@@ -126,7 +126,7 @@ func (s *System) FinishRelease(ctx context.Context, id tenants.DomainID) error {
 		if d.releasing.IsZero() && (!d.Proved.IsZero() || t.now.Before(d.Reserved)) {
 			return conflict("Nobody gave %s up. Read the domain again.", d.Name)
 		}
-		if err := t.endOrder(d, "the name is given up"); err != nil {
+		if err := t.endOrder(d, "The name is given up."); err != nil {
 			return err
 		}
 		if left, err := t.leftover(d); err != nil || len(left) > 0 {
@@ -149,15 +149,7 @@ func (t *tx) endOrder(d *domainRow, why string) error {
 	if err != nil || o == nil {
 		return err
 	}
-	was := o.State
-	o.State, o.Ended = tenants.Failed, t.now
-	if _, err := t.exec(takeKeySQL, d.Tenant, o.ID); err != nil {
-		return err
-	}
-	t.record(tenants.System(d.Tenant), tenants.DidFailOrder, string(d.ID), d.Name,
-		fmt.Sprintf("ended the order for %s, because %s.", d.Name, why))
-	_, err = t.saveOrder(d, *o, was)
-	return err
+	return t.cancelOrder(d, *o, why)
 }
 
 const freeSQL = `

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"perennial/tenants"
 )
@@ -18,7 +19,8 @@ func (s *Scope) Policy(ctx context.Context) (tenants.Policy, error) {
 }
 
 // SavePolicy takes a policy into use. Every certificate of the tenant is looked at soon: what the policy no longer allows
-// renews within days, and plans follow the new rule.
+// renews within days, and plans follow the new rule. Invalid, with a sentence for the field issuers, when it lists an issuer
+// that is not in use.
 func (s *Scope) SavePolicy(ctx context.Context, p tenants.Policy) error {
 	if err := s.db.may(ctx, s.actor, tenants.ChangePolicy, ""); err != nil {
 		return err
@@ -27,6 +29,9 @@ func (s *Scope) SavePolicy(ctx context.Context, p tenants.Policy) error {
 		var was tenants.Policy
 		if err := t.one(`select policy from tenants where id = $1`+t.db.engine.lock, []any{s.actor.Tenant}, doc(&was)); err != nil {
 			return orAbsent(err, "tenant")
+		}
+		if err := t.knownIssuers(p.Issuers); err != nil {
+			return err
 		}
 		changes := tenants.PolicyChanges(was, p)
 		if len(changes) == 0 {
@@ -38,6 +43,24 @@ func (s *Scope) SavePolicy(ctx context.Context, p tenants.Policy) error {
 		}
 		return t.lookAtAll(s.actor.Tenant)
 	})
+}
+
+// knownIssuers refuses a policy that lists an issuer that is not in use.
+func (t *tx) knownIssuers(ids []tenants.IssuerID) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	all, err := t.authorities()
+	if err != nil {
+		return err
+	}
+	for n, id := range ids {
+		known := slices.ContainsFunc(all, func(a Authority) bool { return a.ID == id && !a.Retired })
+		if !known || slices.Contains(ids[:n], id) {
+			return faults(map[string]string{"issuers": "An authority is listed twice, or is not one of the portal's any more. Choose each from the list once."})
+		}
+	}
+	return nil
 }
 
 const lookAtAllSQL = `

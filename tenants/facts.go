@@ -6,10 +6,11 @@ import "time"
 type Facts struct {
 	Domain      Domain
 	Certificate Certificate
-	Issuer      Issuer // that the open order is placed with; without one, that the next will be
-	Signer      Issuer // that the current version came from; zero before the first
-	Hours       Hours  // of the tenant
-	Policy      Policy // of the tenant, in its present form since PolicySince (zero: always)
+	Issuer      Issuer  // that the open order is placed with; without one, that the next will be
+	Offers      []Offer // in order of preference: the only one is Issuer unless the policy allows another
+	Signer      Issuer  // that the current version came from; zero before the first
+	Hours       Hours   // of the tenant
+	Policy      Policy  // of the tenant, in its present form since PolicySince (zero: always)
 	PolicySince time.Time
 	Current     *Version // nil before the first
 	Order       *Order   // the open one, or the last one while its TXT values are not cleaned; else nil
@@ -37,6 +38,7 @@ const (
 	ActLook        Act = "look"         // ask DNS: delegation, CAA
 	ActPlan        Act = "plan"         // make a key and an order row
 	ActAdvance     Act = "advance"      // take the open order one step further
+	ActEndOrder    Act = "end order"    // end the open order, so that another issuer can be asked
 	ActClean       Act = "clean"        // remove our TXT values
 	ActAskARI      Act = "ask ari"      // ask the CA when to renew
 	ActPlanRenewal Act = "plan renewal" // write the verdict of Due to the certificate

@@ -15,7 +15,7 @@ const FreshFor = time.Minute
 // same answer, and after a crash the answer is what was still to be done.
 func Next(f Facts, now time.Time) Step {
 	for _, rule := range []func(Facts, time.Time) (Step, bool){
-		ended, revoking, leaving, expiring, untidy, ordering, uncertified, certified,
+		ended, revoking, leaving, expiring, untidy, leavingIssuer, ordering, uncertified, certified,
 	} {
 		if step, decided := rule(f, now); decided {
 			step.At = f.WakeFor(step.At, now)
@@ -151,7 +151,7 @@ func (f Facts) proof(now time.Time) (Step, bool) {
 // at meanwhile, because a change there ends them.
 func (f Facts) plan(why Reason, now time.Time) Step {
 	pause := Backoff(f.Failures, string(f.Domain.ID))
-	if at := f.LastFailed.Add(pause); f.Failures > 0 && at.After(now) {
+	if at := f.LastFailed.Add(pause); f.Failures > 0 && at.After(now) && !f.movedOn(now) {
 		look := f.Domain.Check.At.Add(min(max(pause/10, 2*time.Minute), 10*time.Minute))
 		return Step{Act: ActWait, At: earliest(at, look), Why: "The last order failed; the next is tried after a pause."}
 	}

@@ -47,6 +47,7 @@ type Order struct {
 	Profile     string
 	Reason      Reason
 	CSR         string    // the customer's own, PEM; empty when the key is ours
+	Detour      string    // one sentence: why it is not placed with the preferred issuer; empty when it is
 	Replaces    string    // ARI certificate id of the version it replaces, empty when the CA offers no ARI
 	Placing     time.Time // saved before newOrder is sent: from then on the CA may know of the order
 	URL         string

@@ -1,6 +1,7 @@
 package tenants
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -19,6 +20,9 @@ type Policy struct {
 	ReuseKey   bool      // a key may serve more than one version
 	MaxKeyDays int       // no key is used for longer, in days; 0: no limit
 	OwnCSR     bool      // customers may bring a CSR for a key that we never see
+
+	Issuers       []IssuerID // to order from, the preferred one first; empty: the portal's own only
+	FailoverAfter int        // hours for which an issuer may fail a certificate before the next one is asked; 0: for ever
 }
 
 // KeyStrategy is where the key of a certificate's next version comes from.
@@ -34,6 +38,7 @@ const (
 const (
 	maxRenewDays = 365
 	maxKeyDays   = 3650
+	maxFailover  = 365 * 24 // hours
 )
 
 // AllowsKey reports whether new keys may be of type k.
@@ -96,7 +101,29 @@ func (p Policy) fields() []Change {
 		{Field: "Keys may be reused", After: yesNo(p.ReuseKey)},
 		{Field: "Longest use of a key", After: limit},
 		{Field: "Own CSR", After: yesNo(p.OwnCSR)},
+		{Field: "Authorities", After: p.issuerWords()},
+		{Field: "Another authority", After: p.failoverWords()},
 	}
+}
+
+func (p Policy) issuerWords() string {
+	var all []string
+	for _, id := range p.Issuers {
+		all = append(all, string(id))
+	}
+	return cmp.Or(strings.Join(all, ", "), "the portal's own")
+}
+
+func (p Policy) failoverWords() string {
+	if p.FailoverAfter <= 0 {
+		return "never"
+	}
+	return "after " + counted(p.FailoverAfter, "hour")
+}
+
+// patience is for how long an issuer may fail.
+func (p Policy) patience() time.Duration {
+	return time.Duration(min(p.FailoverAfter, maxFailover)) * time.Hour
 }
 
 // RenewalWords is when the policy renews: "30 days before the end".

@@ -227,6 +227,7 @@ create table orders (
   names          {text}  not null,
   profile        {text}  not null,
   reason         {text}  not null,
+  detour         {text}  not null default '', -- why it is not placed with the preferred issuer
   replaces       {text}  not null,
   private_key    {bytes},                    -- sealed; moves to the version, or is destroyed when the order fails
   csr            {text}  not null default '', -- the customer's own, PEM; then there is no private_key
