@@ -124,6 +124,10 @@ func (f *faults) timeOut(call string) error {
 	return silent(call, true)
 }
 
+func broken(call string) error {
+	return &acme.Problem{Code: tenants.CABroken, Detail: call + ": not a directory", Reached: true}
+}
+
 func silent(call string, reached bool) error {
 	return &acme.Problem{Code: tenants.CASilent, Detail: call + ": no answer", Reached: reached}
 }
@@ -137,6 +141,7 @@ type fakeCA struct {
 	skew     time.Duration        // how far its clock is ahead of ours
 	thinks   time.Duration        // between finalize and the certificate
 	down     func() bool          // nil: up
+	meta     func() error         // nil: the directory is right
 	limit    func() *acme.Problem // nil: no limit; asked at each newOrder
 	ari      func(leaf *x509.Certificate) (start, end time.Time)
 	chain    func([]byte) []byte // tampers with what is handed out
@@ -222,7 +227,12 @@ func (ca *fakeCA) call(name string, effect func() error) error {
 }
 
 func (ca *fakeCA) Meta(context.Context) (acme.Meta, error) {
-	return acme.Meta{CAAIdentities: []string{"ca.test"}}, ca.call("meta", func() error { return nil })
+	return acme.Meta{CAAIdentities: []string{"ca.test"}}, ca.call("meta", func() error {
+		if ca.meta != nil {
+			return ca.meta()
+		}
+		return nil
+	})
 }
 
 func (ca *fakeCA) Register(context.Context, crypto.Signer) (string, error) {

@@ -114,11 +114,12 @@ func (t *turn) caFault(ctx context.Context, err error) (*rest, error) {
 	if p.Code == tenants.CASilent && t.unheard(ctx, p) {
 		return &rest{silent: true, finding: t.explain(p)}, nil
 	}
-	at := time.Now().Add(tenants.Retry(4, string(t.id)))
+	f := t.explain(p).Lasting(t.facts.Domain.Finding, time.Now())
+	at := f.Again(time.Now(), string(t.id))
 	if p.Code == tenants.CAAccount {
 		at = t.accountFault(ctx, t.facts.Issuer.AccountID, p)
 	}
-	return &rest{at: later(retryAt(p), at), finding: t.explain(p)}, nil
+	return &rest{at: later(retryAt(p), at), finding: f}, nil
 }
 
 // zoneFault is a failure of our own delegation zone. The customer can do nothing about it.
@@ -133,7 +134,8 @@ func (t *turn) zoneFault(ctx context.Context, err error) (*rest, error) {
 	f := t.finding(code, raw)
 	f.Args["zone"] = t.facts.Domain.Delegation.Zone
 	t.unwritten(ctx, raw)
-	return &rest{at: time.Now().Add(tenants.Retry(4, string(t.id))), finding: f}, nil
+	f = f.Lasting(t.facts.Domain.Finding, time.Now())
+	return &rest{at: f.Again(time.Now(), string(t.id)), finding: f}, nil
 }
 
 func errText(err error) string {

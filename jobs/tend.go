@@ -227,6 +227,7 @@ func (t *turn) clean(ctx context.Context) (*rest, error) {
 	}
 	if t.facts.Order == nil {
 		t.facts.Leftover, t.stale = nil, false
+		t.facts.Domain.Finding = t.facts.Domain.Finding.Cleaned()
 	}
 	return nil, nil
 }

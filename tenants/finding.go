@@ -1,6 +1,10 @@
 package tenants
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+	"time"
+)
 
 // Code names a cause for ever: pages print it, documentation explains it, statistics count it.
 type Code string
@@ -38,6 +42,31 @@ type Finding struct {
 	Code Code
 	Args map[string]string // what the sentence needs: name, record, ca, server, until …
 	Raw  string            // the library's or the server's own words, shown folded away
+
+	Since time.Time `json:",omitzero"` // when a trouble began that is tried again more and more rarely
+}
+
+// Lasting is the finding of a try after which the one before it had left another: what is the same began back then.
+func (f Finding) Lasting(before Finding, now time.Time) Finding {
+	if f.Since = now; before.Code == f.Code && !before.Since.IsZero() {
+		f.Since = before.Since
+	}
+	return f
+}
+
+// Again is when to try again what has been failing since f.Since: in 8 seconds at first, then in half of the time that it
+// has lasted, at most half an hour, stretched as in Backoff.
+func (f Finding) Again(now time.Time, seed string) time.Time {
+	pause := min(max(now.Sub(f.Since)/2, 8*time.Second), 30*time.Minute)
+	return now.Add(pause + time.Duration(float64(pause)*0.2*fraction(seed)))
+}
+
+// Cleaned is the finding that stands after our values were removed from DNS: that our zone takes no writes is over.
+func (f Finding) Cleaned() Finding {
+	if strings.HasPrefix(string(f.Code), "zone.") {
+		return Finding{}
+	}
+	return f
 }
 
 // OK reports whether nothing is wrong.

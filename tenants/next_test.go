@@ -235,6 +235,28 @@ func TestMerge(t *testing.T) {
 	}
 }
 
+// What keeps failing is tried again ever more rarely, counted from when it began, and anew after it was over.
+func TestAgain(t *testing.T) {
+	refused, before := Finding{Code: WriteRefused}, Finding{Code: DelegationMissing, Since: noon.Add(-time.Hour)}
+	f, now, tries := refused.Lasting(before, noon), noon, 0
+	for ; now.Before(noon.Add(24 * time.Hour)); tries++ {
+		next := f.Again(now, "dom_1")
+		if pause := next.Sub(now); pause < 8*time.Second || pause > 36*time.Minute || pause < now.Sub(noon)/2 && pause < 30*time.Minute {
+			t.Fatalf("after %v a pause of %v", now.Sub(noon), pause)
+		}
+		f, now = refused.Lasting(f, next), next
+	}
+	if tries > 70 || !f.Since.Equal(noon) {
+		t.Errorf("%d tries in a day since %v", tries, f.Since)
+	}
+	if over := f.Cleaned(); !over.OK() || !refused.Lasting(over, now).Since.Equal(now) {
+		t.Error("the pauses do not begin anew")
+	}
+	if before.Cleaned().OK() {
+		t.Error("a clean zone says nothing of the customer's record")
+	}
+}
+
 func TestPauses(t *testing.T) {
 	for n, least := range map[int]time.Duration{0: 0, 1: time.Minute, 2: 10 * time.Minute, 3: 100 * time.Minute, 4: 24 * time.Hour, 9: 24 * time.Hour} {
 		if got := Backoff(n, "dom_1"); got < least || got > least+least/5 || got != Backoff(n, "dom_1") {
