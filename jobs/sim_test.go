@@ -114,8 +114,8 @@ func (s *sim) report(t *testing.T, name string, wall time.Duration) {
 		slices.Max(append(slices.Collect(maps.Values(s.ca.sim.perHour)), 0)), s.finish.Sub(s.begun).Hours()/24)
 	fmt.Printf(" doubled=%d unserved=%d exempt=%d stormy_429=%d raced_429=%d kills=%d seed=%d wall=%.1fs\n",
 		c.doubled, s.unserved, c.exempt, c.stormy, c.raced, s.kills, *simSeed, wall.Seconds())
-	if s.expired+s.late+c.avoidable+c.doubled+s.unserved > 0 {
-		t.Errorf("%s: expired, revoked_late, avoidable_429, doubled and unserved must be 0 (seed %d)", name, *simSeed)
+	if s.expired+s.late+c.avoidable+c.raced+c.doubled+s.unserved > 0 {
+		t.Errorf("%s: expired, revoked_late, avoidable_429, raced_429, doubled and unserved must be 0 (seed %d)", name, *simSeed)
 	}
 }
 

@@ -88,8 +88,8 @@ type simCA struct {
 // need is what one order is for.
 type need struct{ name, replaces string }
 
-// counts is what happened. A refusal for less time than a request may take is raced: the ledger counts when it sends and
-// the CA when it receives, so the two may differ by that much.
+// counts is what happened. A refusal for less time than a request may take is raced: it was sent too early by what the
+// CA's count is behind ours.
 type counts struct{ orders, exempt, doubled, avoidable, raced, stormy int }
 
 func newSimCA(ca *fakeCA, limits tenants.Limits, random *rand.Rand) *simCA {

@@ -66,7 +66,7 @@ func (t *tx) issue(d *domainRow, was, o tenants.Order, v tenants.Version, plan t
 	}
 	t.record(tenants.Actor{Kind: tenants.CAActor, Name: v.Issuer, Tenant: d.Tenant}, tenants.DidIssue, string(d.ID), d.Name,
 		fmt.Sprintf("issued version %d of %s.", v.Number, d.Name))
-	_, err = t.saveOrder(d, o, was.State)
+	_, err = t.saveOrder(d, o, was)
 	return v.ID, err
 }
 
@@ -207,6 +207,6 @@ func (t *tx) failOrder(d *domainRow, was, o tenants.Order, f tenants.Finding, st
 		Object: string(d.ID), Subject: d.Name, Text: fmt.Sprintf("could not get a certificate for %s. %s.", d.Name, headline(f))})
 	d.orderState = ""
 	t.turnTo(d, status, f)
-	_, err := t.saveOrder(d, o, was.State)
+	_, err := t.saveOrder(d, o, was)
 	return err
 }

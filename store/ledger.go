@@ -12,16 +12,28 @@ import (
 )
 
 // bucket is one row of the ledger.
-type bucket struct{ tat, corrected time.Time }
+type bucket struct {
+	tat, corrected time.Time
+	flight         tenants.Flight
+}
+
+const bucketColumns = `tat, corrected_at, flying, flying_until`
+
+func scanBucket(b *bucket) []any {
+	return []any{at(&b.tat), at(&b.corrected), &b.flight.N, at(&b.flight.Until)}
+}
+
+// hold brings a bucket of limit l up to date with what is under way.
+func (b *bucket) hold(l tenants.Limit, now time.Time) { b.tat, b.flight = l.Held(b.tat, b.flight, now) }
 
 // emptied reports whether the CA said that the bucket has no token yet. What was spent under a limit that was lifted
 // since is not its word.
 func (b bucket) emptied(now time.Time) bool { return !b.corrected.IsZero() && b.tat.After(now) }
 
-const bucketSQL = `select tat, corrected_at from buckets where issuer_id = $1 and limit_name = $2 and bucket = $3`
+const bucketSQL = `select ` + bucketColumns + ` from buckets where issuer_id = $1 and limit_name = $2 and bucket = $3`
 
 func (q query) bucket(id tenants.IssuerID, c tenants.Charge) (b bucket, err error) {
-	err = q.one(bucketSQL, []any{id, c.Limit, c.Key}, at(&b.tat), at(&b.corrected))
+	err = q.one(bucketSQL, []any{id, c.Limit, c.Key}, scanBucket(&b)...)
 	if errors.Is(err, errNone) {
 		return bucket{}, nil
 	}
@@ -32,9 +44,9 @@ const (
 	// The update changes nothing: it makes the row come back, locked, whether it was there or not.
 	lockBucketSQL = `
 insert into buckets (issuer_id, limit_name, bucket) values ($1, $2, $3)
-on conflict (issuer_id, limit_name, bucket) do update set tat = buckets.tat returning tat, corrected_at`
+on conflict (issuer_id, limit_name, bucket) do update set tat = buckets.tat returning ` + bucketColumns
 
-	saveBucketSQL = `update buckets set tat = $4 where issuer_id = $1 and limit_name = $2 and bucket = $3`
+	saveBucketSQL = `update buckets set tat = $4, flying = $5, flying_until = $6 where issuer_id = $1 and limit_name = $2 and bucket = $3`
 )
 
 // lockBuckets loads the buckets of all charges under lock, always in the same order, so that two spenders never
@@ -47,8 +59,7 @@ func (t *tx) lockBuckets(id tenants.IssuerID, charges []tenants.Charge) ([]tenan
 	charges = slices.Compact(charges)
 	found := make([]bucket, len(charges))
 	for i, c := range charges {
-		b := &found[i]
-		if err := t.one(lockBucketSQL, []any{id, c.Limit, c.Key}, at(&b.tat), at(&b.corrected)); err != nil {
+		if err := t.one(lockBucketSQL, []any{id, c.Limit, c.Key}, scanBucket(&found[i])...); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -92,7 +103,7 @@ func (s *System) Spend(ctx context.Context, id tenants.IssuerID, domain tenants.
 		if issuer.AccountID, err = t.accountAt(id, d.Tenant); err != nil {
 			return err
 		}
-		if spent, err = t.spend(issuer, d, charges); err == nil && !spent.OK {
+		if spent, err = t.spend(issuer, d, charges, stays); err == nil && !spent.OK {
 			return errUnchanged
 		}
 		return err
@@ -117,7 +128,7 @@ func (s *System) PlaceOrder(ctx context.Context, o tenants.Order, charges []tena
 			return err
 		}
 		issuer.AccountID = was.Account
-		if spent, err = t.spend(issuer, d, charges); err != nil || !spent.OK {
+		if spent, err = t.spend(issuer, d, charges, tenants.Flight.Sent); err != nil || !spent.OK {
 			return errors.Join(err, errUnchanged)
 		}
 		o.Cost = slices.DeleteFunc(slices.Clone(charges), isFailure)
@@ -145,8 +156,11 @@ func (d *domainRow) keeps(l tenants.Limit) int {
 	return l.Reserve()
 }
 
+// stays is the flight of what is not awaited.
+func stays(f tenants.Flight, _ time.Time) tenants.Flight { return f }
+
 // spend takes the tokens at an issuer, with the account whose tokens and whose waiting room are meant.
-func (t *tx) spend(issuer tenants.Issuer, d *domainRow, charges []tenants.Charge) (Spent, error) {
+func (t *tx) spend(issuer tenants.Issuer, d *domainRow, charges []tenants.Charge, fly func(tenants.Flight, time.Time) tenants.Flight) (Spent, error) {
 	if len(charges) == 0 {
 		return Spent{OK: true}, nil
 	}
@@ -160,6 +174,7 @@ func (t *tx) spend(issuer tenants.Issuer, d *domainRow, charges []tenants.Charge
 	}
 	for i, c := range sorted {
 		limit := issuer.Limits[c.Limit]
+		found[i].hold(limit, t.now)
 		next, enough, when := spend(limit, d.keeps(limit), found[i], t.now)
 		if enough && c.Limit == tenants.OrdersPerAccount {
 			if enough, err = t.itsTurn(issuer.AccountID, d, limit, found[i]); err != nil {
@@ -169,7 +184,7 @@ func (t *tx) spend(issuer tenants.Issuer, d *domainRow, charges []tenants.Charge
 		if !enough && (spent.OK || when.After(spent.At)) {
 			spent = Spent{At: when, Limit: c}
 		}
-		found[i].tat = next
+		found[i].tat, found[i].flight = next, fly(found[i].flight, t.now)
 	}
 	if !spent.OK {
 		return spent, nil
@@ -233,7 +248,8 @@ func (t *tx) itsTurn(id tenants.AccountID, d *domainRow, l tenants.Limit, b buck
 
 func (t *tx) saveBuckets(id tenants.IssuerID, charges []tenants.Charge, found []bucket) error {
 	for i, c := range charges {
-		if _, err := t.exec(saveBucketSQL, id, c.Limit, c.Key, us(found[i].tat)); err != nil {
+		b := found[i]
+		if _, err := t.exec(saveBucketSQL, id, c.Limit, c.Key, us(b.tat), b.flight.N, us(b.flight.Until)); err != nil {
 			return err
 		}
 	}
@@ -243,39 +259,52 @@ func (t *tx) saveBuckets(id tenants.IssuerID, charges []tenants.Charge, found []
 // Refund gives back what Spend took of the same charges, when the call never reached the CA.
 func (s *System) Refund(ctx context.Context, id tenants.IssuerID, charges []tenants.Charge) error {
 	taken := slices.DeleteFunc(slices.Clone(charges), isFailure)
-	return s.move(ctx, id, taken, func(l tenants.Limit, tat, _ time.Time) time.Time {
-		if tat.IsZero() {
-			return tat
+	return s.move(ctx, id, taken, func(l tenants.Limit, b *bucket, _ time.Time) {
+		if !b.tat.IsZero() {
+			b.tat, b.flight.N = l.Refund(b.tat, 1), max(0, b.flight.N-1)
 		}
-		return l.Refund(tat, 1)
 	})
 }
 
 // Book takes a token from each bucket for what the CA has counted already, whether there is one or not, and whoever waits
 // for it: failures, and orders that turned out not to be free.
 func (s *System) Book(ctx context.Context, id tenants.IssuerID, charges []tenants.Charge) error {
-	return s.move(ctx, id, charges, func(l tenants.Limit, tat, now time.Time) time.Time { return l.Book(tat, now, 1) })
+	return s.move(ctx, id, charges, func(l tenants.Limit, b *bucket, now time.Time) { b.tat = l.Book(b.tat, now, 1) })
 }
 
-// move gives each bucket another TAT, whoever waits.
-func (s *System) move(ctx context.Context, id tenants.IssuerID, charges []tenants.Charge, to func(l tenants.Limit, tat, now time.Time) time.Time) error {
+// landed says that the answer to the request that spent the charges came.
+func (t *tx) landed(id tenants.IssuerID, charges []tenants.Charge) error {
+	return t.move(id, charges, func(l tenants.Limit, b *bucket, now time.Time) {
+		b.tat, b.flight = l.Landed(b.tat, b.flight, now)
+	})
+}
+
+// move changes each bucket, whoever waits.
+func (s *System) move(ctx context.Context, id tenants.IssuerID, charges []tenants.Charge, change func(tenants.Limit, *bucket, time.Time)) error {
 	if len(charges) == 0 {
 		return nil
 	}
-	return s.db.housekeep(ctx, func(t *tx) error {
-		issuer, err := t.issuer(id)
-		if err != nil {
-			return err
-		}
-		sorted, found, err := t.lockBuckets(id, charges)
-		if err != nil {
-			return err
-		}
-		for i, c := range sorted {
-			found[i].tat = to(issuer.Limits[c.Limit], found[i].tat, t.now)
-		}
-		return t.saveBuckets(id, sorted, found)
-	})
+	return s.db.housekeep(ctx, func(t *tx) error { return t.move(id, charges, change) })
+}
+
+func (t *tx) move(id tenants.IssuerID, charges []tenants.Charge, change func(tenants.Limit, *bucket, time.Time)) error {
+	if len(charges) == 0 {
+		return nil
+	}
+	issuer, err := t.issuer(id)
+	if err != nil {
+		return err
+	}
+	sorted, found, err := t.lockBuckets(id, charges)
+	if err != nil {
+		return err
+	}
+	for i, c := range sorted {
+		l := issuer.Limits[c.Limit]
+		found[i].hold(l, t.now)
+		change(l, &found[i], t.now)
+	}
+	return t.saveBuckets(id, sorted, found)
 }
 
 const correctSQL = `update buckets set tat = $4, corrected_at = $5 where issuer_id = $1 and limit_name = $2 and bucket = $3`
@@ -308,6 +337,7 @@ func (s *System) BudgetLeft(ctx context.Context, id tenants.IssuerID, c tenants.
 		return 0, at, err
 	}
 	limit := issuer.Limits[c.Limit]
+	b.hold(limit, now)
 	return limit.Left(b.tat, now), refill(limit, b.tat, now), nil
 }
 

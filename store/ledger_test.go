@@ -68,6 +68,60 @@ func TestLedger(t *testing.T) {
 	})
 }
 
+// A token that is under way does not refill before the answer, because the authority may have counted it only then.
+func TestTokensUnderWay(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		s := tell(t, w)
+		const each, flight, near = time.Hour, 50 * time.Second, 20 * time.Second // the clock of the test goes on by itself
+		i := s.issuer(tenants.Limits{tenants.OrdersPerAccount: {Count: 2, Per: 2 * each}})
+		for _, test := range []struct {
+			name   string
+			answer func(tenants.Order) error
+			counts bool
+		}{
+			{"placed", func(o tenants.Order) error {
+				o.State, o.URL = tenants.Ordered, "https://ca.example/o/1"
+				_, err := s.sys.SaveOrder(s.ctx, o)
+				return err
+			}, true},
+			{"refused", func(o tenants.Order) error {
+				o.Placing = time.Time{}
+				return s.sys.FailOrder(s.ctx, o, tenants.Finding{Code: tenants.CARefuses}, tenants.Failing)
+			}, true},
+			{"not reached", func(o tenants.Order) error {
+				if err := s.sys.Refund(s.ctx, i.ID, o.Cost); err != nil {
+					return err
+				}
+				o.Placing, o.Cost = time.Time{}, nil
+				_, err := s.sys.SaveOrder(s.ctx, o)
+				return err
+			}, false},
+		} {
+			w.Clock.Advance(10 * each)
+			o := s.order(s.register(w.Acme, name(int(w.Clock.Now().Unix()))), tenants.FirstIssue)
+			o.Placing = w.Clock.Now()
+			o, spent, err := s.sys.PlaceOrder(s.ctx, o, i.ID, []tenants.Charge{perAccount})
+			check(t, err)
+			w.Clock.Advance(flight)
+			if _, at, _ := s.sys.BudgetLeft(s.ctx, i.ID, perAccount); !spent.OK || at.Sub(w.Clock.Now().Add(each)).Abs() > near {
+				t.Errorf("%s: spent %v, under way it refills in %v", test.name, spent.OK, at.Sub(w.Clock.Now()))
+			}
+			check(t, test.answer(o))
+			want := w.Clock.Now()
+			if test.counts {
+				want = want.Add(each)
+			}
+			if _, at, _ := s.sys.BudgetLeft(s.ctx, i.ID, perAccount); at.Sub(want).Abs() > near {
+				t.Errorf("%s: refills in %v, want %v", test.name, at.Sub(w.Clock.Now()), want.Sub(w.Clock.Now()))
+			}
+			w.Clock.Advance(each / 2)
+			if _, at, _ := s.sys.BudgetLeft(s.ctx, i.ID, perAccount); test.counts && at.Sub(want).Abs() > near {
+				t.Errorf("%s: half an hour later it refills at %v, want %v", test.name, at, want)
+			}
+		}
+	})
+}
+
 // However many spend at once, exactly the limit is spent.
 func TestLedgerIsExact(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, w *storetest.World) {

@@ -104,7 +104,7 @@ func (t *tx) stepOrder(d *domainRow, was, o tenants.Order) (tenants.Order, error
 	if was.State != o.State && o.State == tenants.Ordered {
 		t.record(tenants.System(d.Tenant), tenants.DidPlaceOrder, string(d.ID), d.Name, fmt.Sprintf("placed an order for %s.", d.Name))
 	}
-	return t.saveOrder(d, o, was.State)
+	return t.saveOrder(d, o, was)
 }
 
 const saveOrderSQL = `
@@ -120,12 +120,12 @@ func encCost(c []tenants.Charge) string {
 }
 
 // saveOrder writes the row, its challenges and the domain's copy of the state. It returns the order as it now is.
-func (t *tx) saveOrder(d *domainRow, o tenants.Order, was tenants.OrderState) (tenants.Order, error) {
+func (t *tx) saveOrder(d *domainRow, o, was tenants.Order) (tenants.Order, error) {
 	o.Revision++
 	if o.Reached = maps.Clone(o.Reached); o.Reached == nil {
 		o.Reached = map[tenants.OrderState]time.Time{}
 	}
-	if was != o.State {
+	if was.State != o.State {
 		o.Reached[o.State] = t.now
 	}
 	if _, err := t.exec(saveOrderSQL, d.Tenant, o.ID, o.State, o.Revision, us(o.Placing), clean(o.URL),
@@ -138,6 +138,11 @@ func (t *tx) saveOrder(d *domainRow, o tenants.Order, was tenants.OrderState) (t
 		c.Order = o.ID
 		var err error
 		if o.Challenges[i], err = t.saveChallenge(d, c); err != nil {
+			return o, err
+		}
+	}
+	if was.Flying() && !o.Flying() && len(o.Cost) > 0 {
+		if err := t.landed(was.Issuer, was.Cost); err != nil {
 			return o, err
 		}
 	}
@@ -165,7 +170,7 @@ func (s *System) EndOrder(ctx context.Context, id tenants.OrderID, why string) e
 
 // cancelOrder ends an order without a version and destroys its key.
 func (t *tx) cancelOrder(d *domainRow, o tenants.Order, why string) error {
-	was := o.State
+	was := o
 	if o.State, o.Ended = tenants.Failed, t.now; o.Finding.OK() {
 		o.Finding = d.Finding // of what kept it from being placed
 	}

@@ -114,7 +114,7 @@ func knownLimits(i tenants.Issuer) (lines []BudgetLine) {
 
 // Buckets belong to names, which one tenant holds; only those of the tenant may be shown to it.
 const fullestSQL = `
-select b.bucket, b.tat, b.corrected_at from buckets b
+select b.bucket, b.tat, b.corrected_at, b.flying, b.flying_until from buckets b
 where b.issuer_id = $1 and b.limit_name = $2 and b.tat > $3`
 
 var ofTenant = map[tenants.LimitName]string{
@@ -137,11 +137,12 @@ func (q query) fullest(tenant tenants.TenantID, issuer tenants.IssuerID, line Bu
 		args = append(args, tenant)
 	}
 	var b bucket
-	err := q.one(fullestSQL+cond+` order by b.tat desc limit 1`, args, &line.Key, at(&b.tat), at(&b.corrected))
+	err := q.one(fullestSQL+cond+` order by b.tat desc limit 1`, args, append([]any{&line.Key}, scanBucket(&b)...)...)
 	if errors.Is(err, errNone) {
 		return line, nil
 	}
 	limit := tenants.Limit{Count: line.Count, Per: line.Per}
+	b.hold(limit, now)
 	line.Left, line.RefillsAt, line.Corrected = limit.Left(b.tat, now), refill(limit, b.tat, now), b.corrected
 	return line, err
 }

@@ -356,6 +356,8 @@ create table buckets (
   bucket       {text} not null,
   tat          {int}  not null default 0,
   corrected_at {int}  not null default 0,
+  flying       {int}  not null default 0,     -- requests under way (see tenants.Flight) …
+  flying_until {int}  not null default 0,     -- … until then at most
   primary key (issuer_id, limit_name, bucket)
 ){strict};
 create index buckets_full on buckets (issuer_id, limit_name, tat);
