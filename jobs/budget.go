@@ -22,7 +22,7 @@ func (i *issuance) buckets() []tenants.Charge {
 		buckets = append(buckets, tenants.Charge{Limit: tenants.CertificatesPerDomain, Key: domain})
 	}
 	for _, name := range i.order.Names {
-		buckets = append(buckets, failure(strings.TrimPrefix(name, "*.")))
+		buckets = append(buckets, failures(strings.TrimPrefix(name, "*."))...)
 	}
 	return buckets
 }
@@ -38,9 +38,9 @@ func (i *issuance) charges() []tenants.Charge {
 	})
 }
 
-// failure is the bucket of one identifier, which a wildcard shares with the name itself.
-func failure(name string) tenants.Charge {
-	return tenants.Charge{Limit: tenants.FailuresPerName, Key: name}
+// failures are the buckets of one identifier, which a wildcard shares with the name itself.
+func failures(name string) []tenants.Charge {
+	return []tenants.Charge{{Limit: tenants.FailuresPerName, Key: name}, {Limit: tenants.ConsecutiveFailures, Key: name}}
 }
 
 // spend takes the order's tokens and saves that it is about to be placed. Without a token of the account the domain
@@ -56,16 +56,21 @@ func (i *issuance) spend(ctx context.Context) (*rest, error) {
 		return nil, nil
 	}
 	i.order.Placing = time.Time{}
-	code := tenants.BudgetSpent
-	if spent.Limit.Limit == tenants.FailuresPerName {
-		code = tenants.FailedTooOften
+	f := i.finding(refusals[spent.Limit.Limit], "")
+	if f.Code == "" {
+		f.Code = tenants.BudgetSpent
 	}
-	f := i.finding(code, "")
 	f.Args["limit"], f.Args["until"] = string(spent.Limit.Limit), spent.At.UTC().Format("15:04 UTC")
-	if spent.Limit.Limit == tenants.OrdersPerAccount {
-		return &rest{budget: true, finding: f}, nil
+	at := spent.At
+	if often := time.Now().Add(10 * time.Minute); f.Code == tenants.FailedInARow && at.After(often) {
+		at = often // DNS is looked at: a change there ends it
 	}
-	return &rest{at: spent.At, finding: f}, nil
+	return &rest{at: at, budget: spent.Limit.Limit == tenants.OrdersPerAccount, finding: f}, nil
+}
+
+// refusals are what the ledger's word means where it is not that its budget is spent.
+var refusals = map[tenants.LimitName]tenants.Code{
+	tenants.FailuresPerName: tenants.FailedTooOften, tenants.ConsecutiveFailures: tenants.FailedInARow,
 }
 
 // charge spends for an order that was placed as a replacement, which the CA then took for an ordinary one. It is too
@@ -77,7 +82,7 @@ func (i *issuance) charge(ctx context.Context, o acme.Order) error {
 	paid := i.charges()
 	i.order.Replaces = ""
 	owed := slices.DeleteFunc(i.charges(), func(c tenants.Charge) bool {
-		return c.Limit == tenants.FailuresPerName || slices.Contains(paid, c)
+		return c.Limit.Failures() || slices.Contains(paid, c)
 	})
 	i.order.Cost = append(i.order.Cost, owed...)
 	return i.sys.Book(ctx, i.facts.Issuer.ID, owed)
@@ -129,7 +134,7 @@ func (i *issuance) correct(ctx context.Context, p *acme.Problem) {
 
 // bookFailure counts an authorization that the CA found invalid against the name.
 func (i *issuance) bookFailure(ctx context.Context, name string) {
-	if err := i.sys.Book(ctx, i.facts.Issuer.ID, []tenants.Charge{failure(name)}); err != nil {
+	if err := i.sys.Book(ctx, i.facts.Issuer.ID, failures(name)); err != nil {
 		i.Log.Error("counting a failure failed", "order", i.order.ID, "error", err)
 	}
 }
@@ -139,7 +144,7 @@ func (i *issuance) bookFailure(ctx context.Context, name string) {
 func limited(detail string, buckets []tenants.Charge) tenants.Charge {
 	wanted, d := tenants.OrdersPerAccount, strings.ToLower(detail)
 	switch {
-	case strings.Contains(d, "failed authorizations"):
+	case strings.Contains(d, "failed authorizations"), strings.Contains(d, "temporarily prevented"): // the latter of a paused name
 		wanted = tenants.FailuresPerName
 	case strings.Contains(d, "exact set"):
 		wanted = tenants.CertificatesPerSet

@@ -25,6 +25,7 @@ func TestLimited(t *testing.T) {
 		`too many certificates (50) already issued for "b.example" in the last 168h0m0s`:                                 3,
 		`too many certificates already issued for: a.example`:                                                            2,
 		`too many failed authorizations (5) for "www.b.example" in the last 1h0m0s, retry after 2026-11-22 12:00:00 UTC`: 5,
+		"Your account is temporarily prevented from requesting certificates for www.b.example":                           4,
 		"too many failed authorizations recently":                                                                        4,
 	} {
 		if got := limited(words, buckets); got != buckets[want] {
@@ -45,12 +46,12 @@ func TestCharges(t *testing.T) {
 		replaces        string
 		want            string
 	}{
-		{"first", letsEncrypt, nil, "", "orders names domain failures failures"},
-		{"same set", letsEncrypt, same, "", "names failures failures"},
-		{"other names", letsEncrypt, fewer, "", "orders names domain failures failures"},
+		{"first", letsEncrypt, nil, "", "orders names domain failures consecutive failures consecutive"},
+		{"same set", letsEncrypt, same, "", "names failures consecutive failures consecutive"},
+		{"other names", letsEncrypt, fewer, "", "orders names domain failures consecutive failures consecutive"},
 		{"replacing", letsEncrypt, same, "aki.serial", ""},
-		{"same set, unknown authority", unknown, same, "", "orders names domain failures failures"},
-		{"replacing, unknown authority", unknown, same, "aki.serial", "orders names domain failures failures"},
+		{"same set, unknown authority", unknown, same, "", "orders names domain failures consecutive failures consecutive"},
+		{"replacing, unknown authority", unknown, same, "aki.serial", "orders names domain failures consecutive failures consecutive"},
 	}
 	for _, test := range tests {
 		issuer := tenants.NewIssuer(test.directory)

@@ -50,3 +50,40 @@ func TestChangedDNSEndsTheBackoff(t *testing.T) {
 		w.until(10*time.Second, 11*time.Minute, func() bool { return len(w.view(id).Versions) == 1 })
 	})
 }
+
+// A name whose proof failed many times in a row is not tried until the authority pauses it: long before, somebody has to
+// act. A change of DNS is worth one more try, and a success ends the count.
+func TestFailuresInARow(t *testing.T) {
+	inWorld(t, func(w *world) {
+		const base = "shop.acme.example"
+		w.issuer.Limits = tenants.Limits{tenants.ConsecutiveFailures: {Count: 20, Per: 20 * 1000 * time.Hour}}
+		w.start()
+		w.ca.refuse = true
+		id := w.register(base)
+		stopped := func(orders int) {
+			t.Helper()
+			w.until(time.Minute, 10*24*time.Hour, func() bool {
+				return len(w.ca.orders) >= orders && w.view(id).Domain.Finding.Code == tenants.FailedInARow
+			})
+			time.Sleep(2 * time.Hour)
+			w.turn()
+			if n := len(w.ca.orders); n != orders || w.view(id).Domain.Status != tenants.Failing {
+				t.Errorf("%d orders, want %d; status %s", n, orders, w.view(id).Domain.Status)
+			}
+		}
+		change := func(n int) {
+			w.dns.caa = map[string][]tenants.CAA{base: {{Tag: "issue", Value: "ca.test"}, {Tag: "iodef", Value: fmt.Sprintf("mailto:%d@acme.example", n)}}}
+		}
+		stopped(6) // a quarter of 20, and the one that told
+		change(1)
+		stopped(7)
+		w.ca.refuse = false
+		change(2)
+		w.until(time.Minute, time.Hour, func() bool { return len(w.view(id).Versions) == 1 })
+		left, _, err := w.db.System().BudgetLeft(w.ctx, w.view(id).Certificate.Issuer, tenants.Charge{Limit: tenants.ConsecutiveFailures, Key: base})
+		w.must(err)
+		if left != 20 {
+			t.Errorf("%d left after a success", left)
+		}
+	})
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"perennial/tenants"
@@ -56,6 +57,9 @@ func (t *tx) issue(d *domainRow, was, o tenants.Order, v tenants.Version, plan t
 		return "", err
 	}
 	if err := t.succeed(c, was, v, plan); err != nil {
+		return "", err
+	}
+	if err := t.proveAll(issuer.ID, c.Names); err != nil {
 		return "", err
 	}
 	o.State, o.Ended, o.Finding, o.Attempts = tenants.Issued, t.now, tenants.Finding{}, 0
@@ -142,6 +146,18 @@ func (t *tx) succeed(c tenants.Certificate, o tenants.Order, v tenants.Version, 
 		return err
 	}
 	return t.replaced(c, v)
+}
+
+const provedSQL = `update buckets set tat = 0 where issuer_id = $1 and limit_name = $2 and bucket = $3`
+
+// proveAll ends the count of failures in a row of names whose proof the authority accepted.
+func (t *tx) proveAll(id tenants.IssuerID, names []string) error {
+	for _, name := range names {
+		if _, err := t.exec(provedSQL, id, tenants.ConsecutiveFailures, strings.TrimPrefix(name, "*.")); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // certify copies what lists show of a version and its plan.

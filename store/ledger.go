@@ -89,7 +89,7 @@ type Spent struct {
 // just before the call to the CA and has a short transaction of its own.
 //
 // FailuresPerName is looked at and not spent, since an order is no failure yet: a name must have more than one left, or the
-// next failure would shut it out.
+// next failure would shut it out. ConsecutiveFailures is, too: see tenants.Limit.Bearable.
 func (s *System) Spend(ctx context.Context, id tenants.IssuerID, domain tenants.DomainID, charges []tenants.Charge) (spent Spent, err error) {
 	err = s.db.housekeep(ctx, func(t *tx) error {
 		d, err := t.anyDomain(domain, "", t.now)
@@ -164,7 +164,7 @@ func (t *tx) spend(issuer tenants.Issuer, d *domainRow, charges []tenants.Charge
 	if len(charges) == 0 {
 		return Spent{OK: true}, nil
 	}
-	spent, err := t.spare(issuer, charges)
+	spent, err := t.spare(issuer, d, charges)
 	if err != nil || !spent.OK {
 		return spent, err
 	}
@@ -192,11 +192,11 @@ func (t *tx) spend(issuer tenants.Issuer, d *domainRow, charges []tenants.Charge
 	return spent, t.saveBuckets(issuer.ID, sorted, found)
 }
 
-func isFailure(c tenants.Charge) bool { return c.Limit == tenants.FailuresPerName }
+func isFailure(c tenants.Charge) bool { return c.Limit.Failures() }
 
 // spare reports whether every name may fail once more. Nothing is locked: to be exact is not worth a row for each name
 // that never failed.
-func (t *tx) spare(issuer tenants.Issuer, charges []tenants.Charge) (Spent, error) {
+func (t *tx) spare(issuer tenants.Issuer, d *domainRow, charges []tenants.Charge) (Spent, error) {
 	for _, c := range charges {
 		if !isFailure(c) {
 			continue
@@ -207,6 +207,9 @@ func (t *tx) spare(issuer tenants.Issuer, charges []tenants.Charge) (Spent, erro
 		}
 		limit := issuer.Limits[c.Limit]
 		ok, at := limit.Spare(b.tat, t.now)
+		if c.Limit == tenants.ConsecutiveFailures {
+			ok, at = limit.Bearable(b.tat, t.now, d.failures == 0)
+		}
 		if limit.Unlimited() && b.emptied(t.now) {
 			ok, at = false, b.tat
 		}

@@ -59,7 +59,7 @@ func TestLedger(t *testing.T) {
 		if len(lines) != 2 || lines[0].Limit != tenants.OrdersPerAccount || lines[0].Left != 0 || lines[0].Corrected.IsZero() || lines[1].Left != 1 {
 			t.Errorf("budget: %+v", lines)
 		}
-		i.FreeARI, i.Limits = true, i.Limits.With(tenants.ConsecutiveFailures, tenants.Limit{Count: 1152, Per: 1152 * 24 * time.Hour})
+		i.FreeARI, i.Limits = true, i.Limits.With(tenants.AccountsPerAddress, tenants.Limit{Count: 1152, Per: 1152 * 24 * time.Hour})
 		must[tenants.Issuer](t)(s.sys.SaveIssuer(s.ctx, i))
 		lines = must[store.Renewals](t)(w.Scope(w.Acme).Renewals(s.ctx, 30)).Budget
 		if len(lines) != 4 || !lines[0].Counted || lines[2].Counted || lines[2].Count != 1152 || lines[3].Limit != tenants.RenewalsReplacing || lines[3].Count != 0 {
@@ -100,7 +100,7 @@ func TestTokensUnderWay(t *testing.T) {
 			w.Clock.Advance(10 * each)
 			o := s.order(s.register(w.Acme, name(int(w.Clock.Now().Unix()))), tenants.FirstIssue)
 			o.Placing = w.Clock.Now()
-			o, spent, err := s.sys.PlaceOrder(s.ctx, o, i.ID, []tenants.Charge{perAccount})
+			o, spent, err := s.sys.PlaceOrder(s.ctx, o, []tenants.Charge{perAccount})
 			check(t, err)
 			w.Clock.Advance(flight)
 			if _, at, _ := s.sys.BudgetLeft(s.ctx, i.ID, perAccount); !spent.OK || at.Sub(w.Clock.Now().Add(each)).Abs() > near {

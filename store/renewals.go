@@ -123,9 +123,12 @@ var ofTenant = map[tenants.LimitName]string{
 	and d.released_at = 0)`,
 	tenants.CertificatesPerSet: ` and exists (select 1 from domains d where d.tenant_id = $4 and d.name = b.bucket
 	and d.released_at = 0)`,
-	tenants.FailuresPerName: ` and exists (select 1 from domains d where d.tenant_id = $4 and d.released_at = 0
-	and (d.name = b.bucket or d.name = '*.' || b.bucket))`,
+	tenants.FailuresPerName:     ofTenantsName,
+	tenants.ConsecutiveFailures: ofTenantsName,
 }
+
+const ofTenantsName = ` and exists (select 1 from domains d where d.tenant_id = $4 and d.released_at = 0
+	and (d.name = b.bucket or d.name = '*.' || b.bucket))`
 
 // fullest is the line with what its fullest bucket has left, of all tenants for the platform.
 func (q query) fullest(tenant tenants.TenantID, issuer tenants.IssuerID, line BudgetLine, now time.Time) (BudgetLine, error) {

@@ -165,6 +165,11 @@ var explanations = map[Code]Explanation{
 		Why: "One more failed proof of {name|the name} and {ca|the authority} could refuse it, so we wait until {until|later}.",
 		Who: Nobody, Do: "We order again by ourselves. Until then, compare {record|the record} at all your name servers.", Heals: true,
 	},
+	FailedInARow: {
+		Short: "Proof keeps failing", Happened: "The proof failed too many times in a row",
+		Why: "If {name|the name} goes on failing, {ca|the authority} shuts it out until somebody asks there for mercy, so we stop long before.",
+		Who: Customer, Do: "Compare {record|the record} at all your name servers with {target|the target shown here} and repair what differs. We notice a change and order again by ourselves.",
+	},
 	KeyNeeded: {
 		Short: "Paste another CSR", Happened: "The next version needs another CSR from you",
 		Why: "The key is yours, so we cannot make another one.",

@@ -33,6 +33,7 @@ const (
 	CARefusesCSR      Code = "ca.csr"                 // the customer's own CSR, or its key
 	BudgetSpent       Code = "ca.budget"              // our own ledger says wait
 	FailedTooOften    Code = "ca.failures"            // so many proofs failed that another one could make the CA refuse the name
+	FailedInARow      Code = "ca.failures.row"        // so many proofs failed in a row that the CA would pause the name
 	ReservationOver   Code = "claim.reservation_over" // the record never came
 	KeyNeeded         Code = "key.csr"                // the next version needs another CSR of the customer's own
 )

@@ -65,6 +65,18 @@ func (l Limit) Spare(tat, now time.Time) (ok bool, at time.Time) {
 	return ok, at
 }
 
+// Bearable reports whether a name may fail once more, of the failures in a row after which the CA pauses it. While nothing
+// changed it may use up a quarter of them, long before anybody has to ask the CA for mercy. Each change of its DNS is worth
+// another try, until a tenth is left. If it may not, it may at that instant.
+func (l Limit) Bearable(tat, now time.Time, changed bool) (ok bool, at time.Time) {
+	left := l.Count - l.Count/4
+	if changed {
+		left = max(1, l.Count/10)
+	}
+	_, ok, at = l.Spend(tat, now, left)
+	return ok, at
+}
+
 // Book takes n tokens whether they are there or not, for what the CA has counted already.
 func (l Limit) Book(tat, now time.Time, n int) time.Time {
 	if l.Unlimited() {
@@ -125,11 +137,14 @@ var IssuerLimits = []LimitName{OrdersPerAccount, CertificatesPerDomain, Certific
 // Counted reports whether the ledger counts the limit. Of the others only the rule is known.
 func (n LimitName) Counted() bool {
 	switch n {
-	case OrdersPerAccount, CertificatesPerDomain, CertificatesPerSet, FailuresPerName:
+	case OrdersPerAccount, CertificatesPerDomain, CertificatesPerSet, FailuresPerName, ConsecutiveFailures:
 		return true
 	}
 	return false
 }
+
+// Failures reports whether the limit counts failed authorizations: an order is looked at in its light and spends nothing.
+func (n LimitName) Failures() bool { return n == FailuresPerName || n == ConsecutiveFailures }
 
 // Limits is what an issuer allows. A limit that is absent does not exist.
 type Limits map[LimitName]Limit

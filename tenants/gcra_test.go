@@ -95,6 +95,25 @@ func TestNeverMoreThanCountAtOnce(t *testing.T) {
 	}
 }
 
+// A name stops failing long before the authority pauses it; a change of its DNS buys tries, but not the last ones.
+func TestBearable(t *testing.T) {
+	l := Limit{1152, 1152 * 24 * time.Hour}
+	for _, test := range []struct {
+		failed    int
+		same, new bool
+	}{{0, true, true}, {288, true, true}, {289, false, true}, {1037, false, true}, {1038, false, false}, {1152, false, false}} {
+		tat := l.Book(time.Time{}, epoch, test.failed)
+		same, at := l.Bearable(tat, epoch, false)
+		changed, _ := l.Bearable(tat, epoch, true)
+		if same != test.same || changed != test.new {
+			t.Errorf("after %d failures: %v, with another DNS %v", test.failed, same, changed)
+		}
+		if ok, _ := l.Bearable(tat, at, false); !ok {
+			t.Errorf("after %d failures: not at the instant it named either", test.failed)
+		}
+	}
+}
+
 func TestRefundUndoesSpend(t *testing.T) {
 	for _, l := range limits {
 		tat, _, _ := l.Spend(time.Time{}, epoch, l.Count)

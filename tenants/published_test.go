@@ -88,7 +88,7 @@ func TestExemptions(t *testing.T) {
 
 func TestNewIssuer(t *testing.T) {
 	i := NewIssuer("https://acme-v02.api.letsencrypt.org/directory")
-	if i.Name != "Let’s Encrypt" || !i.FreeARI || len(i.Limits) != 4 || i.Limits[OrdersPerAccount] != (Limit{300, 3 * time.Hour}) {
+	if i.Name != "Let’s Encrypt" || !i.FreeARI || len(i.Limits) != 5 || i.Limits[OrdersPerAccount] != (Limit{300, 3 * time.Hour}) {
 		t.Errorf("Let's Encrypt: %+v", i)
 	}
 	i = NewIssuer("https://acme.zerossl.com/v2/DV90")
