@@ -34,8 +34,8 @@ type size struct {
 }
 
 var scenarios = []scenario{
-	{"years", size{1, 6, letsEncrypt(1)}, size{3, 80, letsEncrypt(1)}, size{200, 730, letsEncrypt(1)}, one(years)},
-	{"onboarding", size{25, 1, letsEncrypt(60)}, size{250, 1, letsEncrypt(15)}, size{3000, 1, letsEncrypt(1)}, one(onboarding)},
+	{"years", size{1, 6, letsEncrypt(1)}, size{3, 80, letsEncrypt(1)}, size{2000, 730, letsEncrypt(1)}, one(years)},
+	{"onboarding", size{25, 1, letsEncrypt(60)}, size{250, 1, letsEncrypt(15)}, size{100_000, 7, letsEncrypt(1)}, one(onboarding)},
 	{"outage", size{1, 9, letsEncrypt(1)}, size{2, 45, letsEncrypt(1)}, size{100, 45, letsEncrypt(1)}, one(outage)},
 	{"revocation", size{8, 1, letsEncrypt(10)}, size{100, 1, letsEncrypt(10)}, size{2000, 1, letsEncrypt(1)}, one(revocation)},
 	{"restarts", size{2, 3, letsEncrypt(1)}, size{8, 12, letsEncrypt(1)}, size{300, 60, letsEncrypt(1)}, one(restarts)},
@@ -158,7 +158,7 @@ func (s *sim) badHours(from time.Time) {
 // onboarding: more names in a week than the account's limit allows.
 func onboarding(s *sim) {
 	s.ca.sim.lag = 2 * time.Second
-	s.askAll(s.domains, time.Duration(s.days)*day/2)
+	s.askAll(s.domains, time.Duration(s.days)*day)
 	s.run(s.begun.Add(200*day), s.served)
 	s.done()
 }

@@ -53,7 +53,11 @@ func (e *Engine) Tend(ctx context.Context, id tenants.DomainID) error {
 
 // load takes or renews the lease and reads the facts anew.
 func (t *turn) load(ctx context.Context) (ok bool, err error) {
-	t.facts, ok, err = t.sys.Begin(ctx, t.id, t.token, Lease)
+	take := t.sys.Begin
+	if t.facts.Domain.ID != "" {
+		take = t.sys.Resume
+	}
+	t.facts, ok, err = take(ctx, t.id, t.token, Lease)
 	if err != nil {
 		return false, fmt.Errorf("begin with domain %s: %w", t.id, err)
 	}

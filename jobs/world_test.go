@@ -58,7 +58,7 @@ func (w *world) open(t *testing.T, dir string) (closeDB func()) {
 	w.dsn = "sqlite:" + filepath.Join(dir, "test.db")
 	db, err := store.Open(ctx, store.Config{
 		DSN: w.dsn, Key: seal.File(filepath.Join(dir, "key")),
-		Zone: "dcv.test", Directory: w.issuer.Directory, Rules: tenants.NameRules{AllowSpecialUse: true}, Log: slog.New(slog.DiscardHandler),
+		Zone: "dcv.test", Directory: w.issuer.Directory, Unqueued: true, Rules: tenants.NameRules{AllowSpecialUse: true}, Log: slog.New(slog.DiscardHandler),
 		Fail: w.fails,
 	})
 	if err != nil {

@@ -97,9 +97,6 @@ func (d dueRow) compare(e dueRow) int {
 // works on it, or it was released. owner must be unlike any other run's, also in this process: two runs with the same
 // owner would both be let in.
 func (s *System) Begin(ctx context.Context, id tenants.DomainID, owner string, lease time.Duration) (f tenants.Facts, ok bool, err error) {
-	if f, ok, err = s.resume(ctx, id, owner, lease); ok || err != nil {
-		return f, ok, err
-	}
 	err = s.db.housekeep(ctx, func(t *tx) error {
 		d, err := t.anyDomain(id, t.db.engine.lock, t.now)
 		if err != nil {
@@ -124,8 +121,15 @@ func (s *System) Begin(ctx context.Context, id tenants.DomainID, owner string, l
 	return f, ok, nil
 }
 
-// resume gathers the facts for somebody who holds the lease with more than half of its time left. Nothing has to be
-// written then, so the one writer is not asked; whoever acts on the facts writes under lock and looks again.
+// Resume is Begin for somebody who began already. With more than half of the lease's time left nothing has to be written,
+// so the one writer is not asked; whoever acts on the facts writes under lock and looks again.
+func (s *System) Resume(ctx context.Context, id tenants.DomainID, owner string, lease time.Duration) (f tenants.Facts, ok bool, err error) {
+	if f, ok, err = s.resume(ctx, id, owner, lease); ok || err != nil {
+		return f, ok, err
+	}
+	return s.Begin(ctx, id, owner, lease)
+}
+
 func (s *System) resume(ctx context.Context, id tenants.DomainID, owner string, lease time.Duration) (f tenants.Facts, ok bool, err error) {
 	q, now := s.db.read(ctx), s.db.now()
 	d, err := q.anyDomain(id, "", now)

@@ -192,7 +192,7 @@ func (t *tx) flushWakes() error {
 }
 
 func (t *tx) enqueue() (held []tenants.DomainID, err error) {
-	if len(t.wakes) == 0 {
+	if len(t.wakes) == 0 || t.db.cfg.Unqueued {
 		return nil, nil
 	}
 	jobs := make([]river.InsertManyParams, 0, len(t.wakes))

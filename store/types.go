@@ -23,6 +23,8 @@ type Config struct {
 	Rules tenants.NameRules
 	// Now is the clock of every transaction; nil means time.Now.
 	Now func() time.Time
+	// Unqueued leaves the queue empty: whoever claims domains tends them, as simulations do.
+	Unqueued bool
 	// Log receives what has no caller to return to; nil means slog.Default().
 	Log *slog.Logger
 	// Fail is for tests: at each Moment an error of it makes the call that is at work fail.
