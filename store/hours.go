@@ -90,7 +90,7 @@ func (t *tx) moveAll(tenant tenants.TenantID, moves []move) error {
 		if err != nil {
 			return err
 		}
-		c, issuer, err := t.certificateOf(tenant, d.ID)
+		c, _, err := t.certificateOf(tenant, d.ID)
 		if err != nil {
 			return err
 		}
@@ -100,7 +100,7 @@ func (t *tx) moveAll(tenant tenants.TenantID, moves []move) error {
 		if d.next.After(m.to.At) {
 			d.next = m.to.At
 		}
-		if err := t.putPlan(d, c, issuer, c.ARI, m.to); err != nil {
+		if err := t.putPlan(d, c, c.ARI, m.to); err != nil {
 			return err
 		}
 	}

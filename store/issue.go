@@ -63,7 +63,8 @@ func (t *tx) issue(d *domainRow, was, o tenants.Order, v tenants.Version, plan t
 		return "", err
 	}
 	o.State, o.Ended, o.Finding, o.Attempts = tenants.Issued, t.now, tenants.Finding{}, 0
-	d.certify(v, plan, issuer)
+	d.certify(v, plan)
+	d.free = costless(issuer, c, v, plan.Reason)
 	t.turnTo(d, tenants.Active, tenants.Finding{})
 	if !d.working {
 		d.next = plan.At
@@ -161,20 +162,29 @@ func (t *tx) proveAll(id tenants.IssuerID, names []string) error {
 }
 
 // certify copies what lists show of a version and its plan.
-func (d *domainRow) certify(v tenants.Version, plan tenants.Verdict, issuer tenants.Issuer) {
+func (d *domainRow) certify(v tenants.Version, plan tenants.Verdict) {
 	d.hasVersion, d.notBefore, d.notAfter = true, v.NotBefore, v.NotAfter
 	d.orderState = ""
 	d.forgive()
-	d.planned(plan, issuer)
+	d.planned(plan)
 }
 
-// planned copies the plan. A renewal in the authority's own window is free only where the authority says so.
-func (d *domainRow) planned(p tenants.Verdict, i tenants.Issuer) {
+// costless reports whether the authority will not count the next order against the account: not one in its own window that
+// names what it replaces, and not one of the same names again, each where it says so.
+func costless(i tenants.Issuer, c tenants.Certificate, v tenants.Version, why tenants.Reason) bool {
+	next := tenants.Order{Names: c.Names}
+	if why == tenants.InWindow {
+		next.Replaces = "current" // whose window was heard has an id to be named with
+	}
+	return !i.Counts(tenants.OrdersPerAccount, next, &v)
+}
+
+// planned copies the plan.
+func (d *domainRow) planned(p tenants.Verdict) {
 	d.renewAt, d.windowStart, d.windowEnd, d.noLater, d.slotWidth = p.At, p.Start, p.End, p.NoLater, 0
 	if s, counted := p.Slot(); counted {
 		d.slotWidth = s.Width
 	}
-	d.free = p.Reason == tenants.InWindow && i.FreeARI
 	if d.orderState == "" || p.Reason.Emergency() {
 		d.reason = p.Reason
 	}

@@ -67,14 +67,15 @@ func (s *System) SavePlan(ctx context.Context, id tenants.CertificateID, ari ten
 			if plan, err = t.settle(d, c, *v, due, c.Plan); err != nil {
 				return err
 			}
+			d.free = costless(issuer, c, *v, plan.Reason)
 		}
-		return t.putPlan(d, c, issuer, ari, plan)
+		return t.putPlan(d, c, ari, plan)
 	})
 	return plan, err
 }
 
 // putPlan writes a plan to the certificate and its domain. A new instant is audited.
-func (t *tx) putPlan(d *domainRow, c tenants.Certificate, issuer tenants.Issuer, ari tenants.RenewalInfo, plan tenants.Verdict) error {
+func (t *tx) putPlan(d *domainRow, c tenants.Certificate, ari tenants.RenewalInfo, plan tenants.Verdict) error {
 	if !plan.At.Equal(c.Plan.At) {
 		t.record(tenants.System(d.Tenant), tenants.DidPlanRenewal, string(d.ID), d.Name,
 			fmt.Sprintf("planned the renewal of %s for %s UTC.", d.Name, plan.At.UTC().Format("2 Jan 2006, 15:04")))
@@ -82,7 +83,7 @@ func (t *tx) putPlan(d *domainRow, c tenants.Certificate, issuer tenants.Issuer,
 	if _, err := t.exec(savePlanSQL, d.Tenant, c.ID, enc(ari), enc(plan)); err != nil {
 		return err
 	}
-	d.planned(plan, issuer)
+	d.planned(plan)
 	return t.saveDomain(d)
 }
 
