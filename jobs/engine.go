@@ -17,6 +17,8 @@ import (
 type CA interface {
 	Meta(ctx context.Context) (acme.Meta, error)
 	Register(ctx context.Context, key crypto.Signer) (url string, err error)
+	FindAccount(ctx context.Context, key crypto.Signer) (url string, found bool, err error)
+	ChangeKey(ctx context.Context, a acme.Account, next crypto.Signer) error
 	NewOrder(ctx context.Context, a acme.Account, r acme.OrderRequest) (acme.Order, error)
 	FindOrder(ctx context.Context, a acme.Account, names []string, since time.Time) (acme.Order, bool, error)
 	Order(ctx context.Context, a acme.Account, url string) (acme.Order, error)
@@ -109,14 +111,12 @@ func (e *Engine) Start(ctx context.Context) (stop func(context.Context) error, e
 		return nil, err
 	}
 	scanning, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		e.scanLoop(scanning)
-	}()
+	var loops sync.WaitGroup
+	loops.Go(func() { e.scanLoop(scanning) })
+	loops.Go(func() { e.keyLoop(scanning) })
 	return func(ctx context.Context) error {
 		cancel()
-		<-done
+		loops.Wait()
 		return stopWork(ctx)
 	}, nil
 }

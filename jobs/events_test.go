@@ -24,10 +24,6 @@ func (w *world) replaceAll(within time.Duration) tenants.EventID {
 	return id
 }
 
-func (w *world) operator() *store.Platform {
-	return w.db.Platform(tenants.Actor{Kind: tenants.Person, Name: "ops@portal", Platform: tenants.Operator})
-}
-
 func (w *world) event(id tenants.EventID) store.EventView {
 	w.t.Helper()
 	v, err := w.operator().Event(w.ctx, id)

@@ -135,29 +135,31 @@ func silent(call string, reached bool) error {
 // fakeCA is a whole ACME authority in memory. It forgets nothing when the portal dies.
 type fakeCA struct {
 	faults
-	dns      *fakeDNS
-	validity time.Duration
-	backdate time.Duration        // how long before its signing a certificate begins
-	skew     time.Duration        // how far its clock is ahead of ours
-	thinks   time.Duration        // between finalize and the certificate
-	down     func() bool          // nil: up
-	meta     func() error         // nil: the directory is right
-	limit    func() *acme.Problem // nil: no limit; asked at each newOrder
-	ari      func(leaf *x509.Certificate) (start, end time.Time)
-	chain    func([]byte) []byte // tampers with what is handed out
-	stuck    bool                // processing without end
-	refuse   bool                // every challenge is invalid
-	mute     string              // orders for this name are not answered
-	sim      *simCA              // nil: none of its weather, limits and slowness
+	dns       *fakeDNS
+	validity  time.Duration
+	backdate  time.Duration        // how long before its signing a certificate begins
+	skew      time.Duration        // how far its clock is ahead of ours
+	thinks    time.Duration        // between finalize and the certificate
+	down      func() bool          // nil: up
+	meta      func() error         // nil: the directory is right
+	limit     func() *acme.Problem // nil: no limit; asked at each newOrder
+	ari       func(leaf *x509.Certificate) (start, end time.Time)
+	chain     func([]byte) []byte // tampers with what is handed out
+	stuck     bool                // processing without end
+	refuse    bool                // every challenge is invalid
+	mute      string              // orders for this name are not answered
+	refuseKey *acme.Problem       // to a change of the account's key
+	sim       *simCA              // nil: none of its weather, limits and slowness
 
-	mu     sync.Mutex
-	key    *ecdsa.PrivateKey
-	root   *x509.Certificate
-	serial int64
-	orders []*fakeOrder
-	leaves map[string]*x509.Certificate // by serial
-	placed []time.Time
-	gone   []string // deactivated authorizations
+	mu      sync.Mutex
+	account *ecdsa.PublicKey // of ours
+	key     *ecdsa.PrivateKey
+	root    *x509.Certificate
+	serial  int64
+	orders  []*fakeOrder
+	leaves  map[string]*x509.Certificate // by serial
+	placed  []time.Time
+	gone    []string // deactivated authorizations
 
 	noRevoke func(reason uint) *acme.Problem // nil: revokes whatever it issued
 	told     int                             // how often it was told to revoke
@@ -235,8 +237,32 @@ func (ca *fakeCA) Meta(context.Context) (acme.Meta, error) {
 	})
 }
 
-func (ca *fakeCA) Register(context.Context, crypto.Signer) (string, error) {
-	return "https://ca.test/acct/1", ca.call("register", func() error { return nil })
+func (ca *fakeCA) Register(_ context.Context, key crypto.Signer) (string, error) {
+	return "https://ca.test/acct/1", ca.call("register", func() error {
+		ca.account = key.Public().(*ecdsa.PublicKey)
+		return nil
+	})
+}
+
+func (ca *fakeCA) FindAccount(_ context.Context, key crypto.Signer) (url string, found bool, err error) {
+	err = ca.call("findAccount", func() error {
+		url, found = "https://ca.test/acct/1", ca.account != nil && ca.account.Equal(key.Public())
+		return nil
+	})
+	return url, found, err
+}
+
+func (ca *fakeCA) ChangeKey(_ context.Context, a acme.Account, next crypto.Signer) error {
+	return ca.call("changeKey", func() error {
+		if ca.refuseKey != nil {
+			return ca.refuseKey
+		}
+		if !ca.account.Equal(a.Key.Public()) {
+			return &acme.Problem{Code: tenants.CAAccount, Status: 401, Detail: "not your key", Reached: true}
+		}
+		ca.account = next.Public().(*ecdsa.PublicKey)
+		return nil
+	})
 }
 
 func (ca *fakeCA) NewOrder(_ context.Context, _ acme.Account, r acme.OrderRequest) (acme.Order, error) {

@@ -230,3 +230,7 @@ func names(n int) []string {
 	}
 	return out
 }
+
+func (w *world) operator() *store.Platform {
+	return w.db.Platform(tenants.Actor{Kind: tenants.Person, Name: "ops@portal", Platform: tenants.Operator})
+}

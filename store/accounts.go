@@ -44,14 +44,14 @@ func (a Authority) With(account tenants.Account) tenants.Issuer {
 }
 
 const (
-	accountColumns = `a.id, a.issuer_id, a.shard, a.url, a.key_type, a.created_at`
+	accountColumns = `a.id, a.issuer_id, a.shard, a.url, a.key_type, case when a.next_type = '' then 0 else 1 end, a.created_at`
 
 	authoritiesSQL = `select ` + issuerColumns + `, i.accounts, case when i.retired_at > 0 then 1 else 0 end, ` + accountColumns + `
 from ` + issuerTables + ` join accounts a on a.issuer_id = i.id order by i.rank, i.id, a.shard`
 )
 
 func scanAccount(a *tenants.Account) []any {
-	return []any{&a.ID, &a.Issuer, &a.Shard, &a.URL, &a.KeyType, at(&a.Created)}
+	return []any{&a.ID, &a.Issuer, &a.Shard, &a.URL, &a.KeyType, flag{&a.Changing}, at(&a.Created)}
 }
 
 // authorities lists all issuers in the operator's order of preference.

@@ -9,12 +9,13 @@ import (
 // Account is an account of ours at an issuer (RFC 8555, section 7.1.2). Several of them share an issuer's work, because an
 // authority counts orders by the account.
 type Account struct {
-	ID      AccountID
-	Issuer  IssuerID
-	Shard   int     // 0 for the first
-	URL     string  // empty before it is registered
-	KeyType KeyType // empty before its key is made
-	Created time.Time
+	ID       AccountID
+	Issuer   IssuerID
+	Shard    int     // 0 for the first
+	URL      string  // empty before it is registered
+	KeyType  KeyType // empty before its key is made
+	Changing bool    // its key is being changed
+	Created  time.Time
 }
 
 // EAB is an external account binding (RFC 8555, section 7.3.4): the leave of an authority's customer to open accounts.

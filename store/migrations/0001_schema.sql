@@ -104,6 +104,8 @@ create table accounts (
   url         {text}  not null default '',
   private_key {bytes},                       -- sealed
   key_type    {text}  not null default '',
+  next_key    {bytes},                       -- sealed: what the key is being changed to
+  next_type   {text}  not null default '',
   served_rank {int}   not null default 0,    -- of the new name that was let out of the waiting room last
   created_at  {int}   not null,
   unique (issuer_id, shard)

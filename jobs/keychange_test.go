@@ -1,0 +1,98 @@
+package jobs_test
+
+import (
+	"crypto"
+	"crypto/x509"
+	"fmt"
+	"testing"
+
+	"perennial/jobs/acme"
+	"perennial/tenants"
+)
+
+// opened is the portal's only account, after a certificate was ordered with it.
+func (w *world) opened() tenants.Account {
+	w.t.Helper()
+	w.status(w.register("first.acme.example"), tenants.Active)
+	return w.account()
+}
+
+func (w *world) account() tenants.Account {
+	w.t.Helper()
+	all, err := w.db.System().Authorities(w.ctx)
+	w.must(err)
+	return all[0].Accounts[0]
+}
+
+// public is the public half of the account's key as it is saved.
+func (w *world) public(id tenants.AccountID) crypto.PublicKey {
+	w.t.Helper()
+	sealed, ok, err := w.db.System().AccountKey(w.ctx, id)
+	w.must(err)
+	if !ok {
+		w.t.Fatal("no key")
+	}
+	key, err := x509.ParsePKCS8PrivateKey(sealed.Reveal())
+	w.must(err)
+	return key.(crypto.Signer).Public()
+}
+
+// changeKeys survives a killed process, as tend does.
+func (w *world) changeKeys() {
+	defer func() {
+		switch r := recover().(type) {
+		case nil:
+		case killed:
+			w.kills++
+			w.start()
+		default:
+			panic(r)
+		}
+	}()
+	w.must(w.engine.ChangeKeys(w.ctx))
+}
+
+// Wherever the process dies, and whatever becomes of an answer, in the end the CA and the portal have the same new key.
+func TestKeyChangeSurvives(t *testing.T) {
+	for _, call := range []string{"none", "findAccount", "changeKey"} {
+		for _, how := range []mode{errBefore, errAfter, killBefore, killAfter} {
+			t.Run(fmt.Sprintf("%s %s", call, how), func(t *testing.T) {
+				inWorld(t, func(w *world) {
+					account := w.opened()
+					before := w.public(account.ID)
+					w.must(w.operator().ChangeAccountKey(w.ctx, account.ID))
+					if err := w.operator().ChangeAccountKey(w.ctx, account.ID); tenants.KindOf(err) != tenants.Conflict {
+						t.Errorf("two changes at once: %v", err)
+					}
+					w.ca.arm(map[string]mode{call: how})
+					for range 3 {
+						w.changeKeys()
+					}
+					after := w.public(account.ID)
+					if now := w.account(); now.Changing || now.URL != account.URL || now.ID != account.ID {
+						t.Errorf("account: %+v", now)
+					}
+					if !w.ca.account.Equal(after) || w.ca.account.Equal(before) {
+						t.Error("the CA knows another key than the portal, or the old one")
+					}
+					w.status(w.register("second.acme.example"), tenants.Active)
+				})
+			})
+		}
+	}
+}
+
+// A refusal leaves the old key in use.
+func TestKeyChangeRefused(t *testing.T) {
+	inWorld(t, func(w *world) {
+		account := w.opened()
+		before := w.public(account.ID)
+		w.must(w.operator().ChangeAccountKey(w.ctx, account.ID))
+		w.ca.refuseKey = &acme.Problem{Code: tenants.CABroken, Status: 409, Detail: "in use", Reached: true}
+		w.changeKeys()
+		if now := w.account(); now.Changing || !w.ca.account.Equal(before) || !w.ca.account.Equal(w.public(account.ID)) {
+			t.Errorf("account: %+v", now)
+		}
+		w.status(w.register("second.acme.example"), tenants.Active)
+	})
+}
