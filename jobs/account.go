@@ -69,10 +69,12 @@ func (e *Engine) authority(ctx context.Context, id tenants.IssuerID) (*authority
 }
 
 // forget lets the next turn connect to an issuer anew: its binding may have been mended meanwhile.
-func (e *Engine) forget(id tenants.IssuerID) {
+func (e *Engine) forget(a *authority) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	delete(e.authorities, id)
+	if e.authorities[a.id] == a { // not the one that another worker connected to meanwhile
+		delete(e.authorities, a.id)
+	}
 }
 
 // turnTo makes an issuer the one that this turn speaks with.
@@ -188,7 +190,7 @@ func (e *Engine) open(ctx context.Context, a *authority, id tenants.AccountID, k
 // on its side, is registered again with the same key; anything else only the operator can mend.
 func (t *turn) accountFault(ctx context.Context, id tenants.AccountID, p *acme.Problem) time.Time {
 	if p.Kind() != "accountDoesNotExist" {
-		t.forget(t.authority.id)
+		t.forget(t.authority)
 		if t.keyChanged(ctx) {
 			return time.Now()
 		}

@@ -119,23 +119,19 @@ func (p *Platform) ExportAccountKey(ctx context.Context, id tenants.AccountID, p
 	if len(passphrase.Reveal()) < minPassphrase {
 		return pem, faults(map[string]string{"passphrase": fmt.Sprintf("The passphrase has fewer than %d characters. Type a longer one, and keep it apart from the file.", minPassphrase)})
 	}
+	key, made, err := p.db.System().AccountKey(ctx, id)
+	if err != nil {
+		return pem, err
+	}
+	if !made {
+		return pem, conflict("This account has no key yet. It is made with the first order.")
+	}
+	if pem, err = encryptKey(key, passphrase); err != nil { // outside of the transaction: it takes a while on purpose
+		return pem, err
+	}
 	err = p.db.write(ctx, func(t *tx) error {
 		a, i, err := t.lockAccount(id)
 		if err != nil {
-			return err
-		}
-		var blob []byte
-		if err := t.one(`select private_key from accounts where id = $1`, []any{id}, &blob); err != nil {
-			return err
-		}
-		if len(blob) == 0 {
-			return conflict("This account at %s has no key yet. It is made with the first order.", i.Name)
-		}
-		key, err := t.db.unseal(t.query, platform, blob, accountPlace(id))
-		if err != nil {
-			return err
-		}
-		if pem, err = encryptKey(key, passphrase); err != nil {
 			return err
 		}
 		t.record(p.actor, tenants.DidExportKey, string(i.ID), i.Name, fmt.Sprintf("exported the key of the account %s at %s, under a passphrase.", a.URL, i.Name))
