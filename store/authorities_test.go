@@ -205,6 +205,10 @@ func TestAnotherIssuerIsChosen(t *testing.T) {
 		}
 		second.Finding = tenants.Finding{Code: tenants.CARateLimited}
 		s.save(second, tenants.Planned)
+		check(t, s.sys.AwaitBudget(s.ctx, id, owner, second.Account, tenants.Finding{Code: tenants.BudgetSpent}))
+		if next := s.view(w.Acme, id).Domain.Next; next.After(w.Clock.Now().Add(time.Hour)) {
+			t.Errorf("looked at again at %v, although another issuer may have it", next)
+		}
 		w.Clock.Advance(2 * time.Hour)
 		f := s.begin(id)
 		if step := tenants.Next(f, w.Clock.Now()); step.Act != tenants.ActEndOrder {

@@ -8,8 +8,12 @@ import (
 	"perennial/tenants"
 )
 
-// budgetPatience is when a domain in the waiting room is looked at although nobody woke it: its record may be gone.
-const budgetPatience = 24 * time.Hour
+// When a domain that waits is looked at although nobody woke it: its record may be gone. Sooner where another issuer may be
+// asked after a while, which a policy counts in hours.
+const (
+	budgetPatience   = 24 * time.Hour
+	failoverPatience = time.Hour
+)
 
 const (
 	// The update changes nothing: it keeps others from ranking at the same moment, or all of a tenant's workers would get
@@ -61,20 +65,32 @@ func (s *System) AwaitBudget(ctx context.Context, id tenants.DomainID, owner str
 		}
 		d.refresh(t.now)
 		d.awaiting = account
-		waiting, err := t.revoking(d)
-		t.giveUp(d, tenants.Facts{Revoking: waiting}.WakeFor(d.patience(t.now), t.now))
+		at, err := t.waitUntil(d, budgetPatience)
+		t.giveUp(d, at)
 		return err
 	})
 }
 
-// patience is when a domain in the waiting room is looked at although nobody woke it. What becomes an emergency there is
-// looked at when it does, since it may have what is kept back then.
-func (d *domainRow) patience(now time.Time) time.Time {
-	at := now.Add(budgetPatience)
-	if urgent := d.noLater.Add(time.Microsecond); d.hasVersion && urgent.After(now) && urgent.Before(at) {
-		return urgent
+// waitUntil is when a domain that waits for budget, or for a silent issuer, is looked at although nobody woke it: also when
+// it becomes an emergency, which may have what is kept back, when its version ends, which pages say, and when a version is
+// to be revoked.
+func (t *tx) waitUntil(d *domainRow, most time.Duration) (time.Time, error) {
+	var f tenants.Facts
+	if err := t.rules(d.Tenant, &f); err != nil {
+		return time.Time{}, err
 	}
-	return at
+	if f.Policy.FailoverAfter > 0 && len(f.Policy.Issuers) > 1 {
+		most = min(most, failoverPatience)
+	}
+	at := t.now.Add(most)
+	for _, turn := range []time.Time{d.noLater.Add(time.Microsecond), d.notAfter} {
+		if d.hasVersion && turn.After(t.now) && turn.Before(at) {
+			at = turn
+		}
+	}
+	var err error
+	f.Revoking, err = t.revoking(d)
+	return f.WakeFor(at, t.now), err
 }
 
 const (

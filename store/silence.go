@@ -17,12 +17,8 @@ func (s *System) AwaitAnswer(ctx context.Context, id tenants.DomainID, owner str
 	return s.leave(ctx, id, owner, func(t *tx, d *domainRow) error {
 		t.turnTo(d, status, why)
 		d.silent = issuer
-		at := t.now.Add(silencePatience)
-		if d.hasVersion && d.notAfter.After(t.now) && d.notAfter.Before(at) { // the page has to say so
-			at = d.notAfter
-		}
-		waiting, err := t.revoking(d)
-		t.giveUp(d, tenants.Facts{Revoking: waiting}.WakeFor(at, t.now))
+		at, err := t.waitUntil(d, silencePatience)
+		t.giveUp(d, at)
 		return err
 	})
 }
