@@ -35,8 +35,8 @@ const (
 	DidAskRenewal   Action = "certificate.renew"  // a person asked
 	DidAskRevoke    Action = "certificate.revoke" // a person asked
 	DidRevoke       Action = "certificate.revoked"
-	DidFailRevoke   Action = "revocation.fail"
-	DidChangeCert   Action = "certificate.change" // what the next versions are ordered with
+	DidFailRevoke   Action = "certificate.revoke_fail" // the authority did not do it; it is asked again
+	DidChangeCert   Action = "certificate.change"      // what the next versions are ordered with
 	DidPause        Action = "renewal.pause"
 	DidResume       Action = "renewal.resume"
 	DidPlanOrder    Action = "order.plan"

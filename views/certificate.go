@@ -77,9 +77,13 @@ func (p DomainPage) picture() picture {
 	pic.EndWords = "expires " + markDay(v.NotAfter, life)
 	if prev := p.previous(); prev != nil {
 		pic.Top = 38
-		pic.Prev, pic.PrevLife = "Version "+number(prev.Number), a.bar(prev.NotBefore, prev.NotAfter)
-		if a.holds(prev.NotAfter) {
-			pic.PrevEnd, pic.PrevDay = a.at(prev.NotAfter), markDay(prev.NotAfter, life)
+		end, words := prev.NotAfter, markDay(prev.NotAfter, life)
+		if r := prev.Revocation; !r.Done.IsZero() {
+			end, words = r.Done, "revoked "+markDay(r.Done, life)
+		}
+		pic.Prev, pic.PrevLife = "Version "+number(prev.Number), a.bar(prev.NotBefore, end)
+		if a.holds(end) {
+			pic.PrevEnd, pic.PrevDay = a.at(end), words
 		}
 	}
 	pic.Bottom = pic.Top + 74

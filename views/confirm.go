@@ -46,6 +46,9 @@ func (p ConfirmPage) releaseEffect() string {
 	if p.Current == nil {
 		return "We forget the reservation and the record." + after
 	}
+	if len(p.revocations()) > 0 {
+		return "We stop renewing, and what was to be revoked is revoked at once, since nothing will replace it." + after
+	}
 	return "We stop renewing. The certificate that you have works until its end, and no other follows." + after
 }
 

@@ -209,6 +209,9 @@ func (p ConfirmPage) revokeOthers() string {
 	case p.revokesCurrent() && p.Version.Number > 2:
 		return "Versions " + number(p.Version.Number-1) + " and older stay as they are."
 	}
+	if len(p.Versions) == 1 {
+		return ""
+	}
 	return "Other versions stay as they are."
 }
 

@@ -92,9 +92,12 @@ func certificatePlaces(page string) []place {
 		{"certificate", page, nil},
 		{"key dialog", page, clicking("download-key")},
 		{"renew dialog", page, clicking("renew-now")},
+		{"revoke dialog", page, clicking("revoke")},
 		{"release dialog", page, clicking("release")},
 		{"confirm key", page, func(b *tab) { b.goTo(b.link("download-key")) }},
 		{"confirm renew", page + "/renew", nil},
+		{"confirm revoke", page, func(b *tab) { b.goTo(b.link("revoke")) }},
+		{"revoke another name", page, wrongNameToRevoke},
 		{"confirm release", page + "/release", nil},
 		{"release of another name", page + "/release", wrongName},
 	}
@@ -140,6 +143,13 @@ func wrongName(b *tab) {
 	b.write("release-name", "another.example")
 	b.click("confirm-release")
 	b.appears("release-error")
+}
+
+func wrongNameToRevoke(b *tab) {
+	b.goTo(b.link("revoke"))
+	b.write("revoke-name", "another.example")
+	b.click("confirm-revoke")
+	b.appears("revoke-name-error")
 }
 
 func badTenant(b *tab) {
