@@ -95,7 +95,7 @@ func (p DomainPage) picture() picture {
 // line's first, since it stands as text below, then the renewal's moves to a line of its own.
 func (p DomainPage) withPlan(pic picture, span time.Duration) picture {
 	plan, life := p.Certificate.Plan, p.Current.Lifetime()
-	if plan.At.IsZero() || p.ordering() || p.Current.NotAfter.Before(p.Now) {
+	if plan.At.IsZero() || p.ordering() || p.replacing() || p.Current.NotAfter.Before(p.Now) {
 		return pic
 	}
 	if !plan.Start.IsZero() {

@@ -1104,7 +1104,7 @@ func why(p DomainPage) templ.Component {
 			templ_7745c5c3_Var63 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		if !p.Certificate.Plan.At.IsZero() && !p.ordering() {
+		if !p.Certificate.Plan.At.IsZero() && !p.ordering() && !p.replacing() {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 92, "<dl class=\"why\"><dt>Planned renewal</dt><dd><b><time datetime=\"")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

@@ -93,6 +93,9 @@ func (p DomainPage) validMood() mood {
 }
 
 func (p DomainPage) validWords() string {
+	if p.revokedNow() {
+		return "not to be trusted any more"
+	}
 	return relative(p.Now, p.Current.NotAfter) + ", " + length(p.Current.Lifetime()) + " in all"
 }
 

@@ -54,6 +54,8 @@ func (p DomainPage) leftWords() string {
 		return "There is no certificate yet."
 	case !p.Current.NotAfter.After(p.Now):
 		return "The certificate expired " + relative(p.Now, p.Current.NotAfter) + "."
+	case p.revokedNow():
+		return "The certificate is revoked."
 	default:
 		return "The certificate stays valid for " + roughly(p.Now, p.Current.NotAfter) + "."
 	}
@@ -66,6 +68,8 @@ func (p DomainPage) urgency() (headline, fine string) {
 	}
 	safety, end := p.safety(), p.Current.NotAfter
 	switch {
+	case p.revokedNow():
+		return "Revoked", "Visitors may see an error already."
 	case !end.After(p.Now):
 		return "Expired " + relative(p.Now, end), "Whoever still shows this certificate shows an error."
 	case !safety.After(p.Now):
@@ -99,7 +103,7 @@ func (p DomainPage) meanwhile() []meanwhile {
 	} else {
 		list = append(list, meanwhile{"renew", "We try again, with longer pauses the longer it lasts.", next})
 	}
-	if p.Current != nil && p.Current.NotAfter.After(p.Now) {
+	if p.Current != nil && p.Current.NotAfter.After(p.Now) && !p.replacing() {
 		list = append(list, meanwhile{"check", "Version " + number(p.Current.Number) + " stays as it is.", "until " + date(p.Now, p.Current.NotAfter)})
 	}
 	return list

@@ -49,6 +49,9 @@ func (p DomainPage) revokedNow() bool {
 	return p.Current != nil && (!p.Current.Revocation.Done.IsZero() || !p.Certificate.Revoked.IsZero())
 }
 
+// replacing reports whether the current version goes, so that what was planned for it does not hold any more.
+func (p DomainPage) replacing() bool { return p.revokedNow() || p.Current.Revoking(p.Now) }
+
 // revocationTurn is the first sentence while a version is going; false when none is.
 func (p DomainPage) revocationTurn() (turn, bool) {
 	next, old := number(p.Current.Number+1), number(p.Current.Number)

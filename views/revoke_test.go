@@ -68,6 +68,11 @@ func TestRevocationWords(t *testing.T) {
 		"older one revoked": {replaced(tenants.Revocation{At: noon, Done: noon.Add(-5 * day2)}),
 			[]string{"18 Nov, the key may be known to others", "Nothing for you to do."}},
 		"no successor comes": {failingLeaked(), []string{"It waits for version 4, which does not come: the DNS record was removed.", "has the key can pretend to be", "Revoke at once"}},
+		"revoked, and no successor comes": {func() DomainPage {
+			p := failingLeaked()
+			p.Certificate.Revoked = noon
+			return p
+		}(), []string{"The certificate is revoked.", "Visitors may see an error already."}},
 	} {
 		page := strings.Join(strings.Fields(render(t, Domain(c.page))), " ")
 		for _, want := range c.want {
