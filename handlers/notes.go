@@ -29,6 +29,9 @@ var notes = map[string]struct {
 	"policy":         {"The policy is used now. Certificates that it no longer allows renew within a week.", false},
 	"replacing":      {"The replacement has begun. Stop it at any time.", false},
 	"stopped":        {"The replacement is stopped. What was replaced stays replaced.", false},
+	"changed":        {"The settings are saved. The next version is ordered with them.", false},
+	"paused":         {"The renewals are paused. They go on by themselves when the pause is over.", false},
+	"resumed":        {"The renewals go on.", false},
 	"signedout":      {"", false}, // the sign-in page has its own words
 	"expired":        {"You were signed out meanwhile, so nothing was done. Sign in and send it again.", true},
 }

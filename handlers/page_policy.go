@@ -41,7 +41,7 @@ func (s *Site) savePolicy(v *visit) error {
 	if err != nil {
 		return err
 	}
-	p := views.PolicyPage{Saved: saved, Typed: typedPolicy(v, saved), Renewal: v.FormValue("renewal")}
+	p := views.PolicyPage{Saved: saved, Typed: typedPolicy(v), Renewal: v.FormValue("renewal")}
 	policy, err := parsePolicy(p)
 	policy.Issuers, policy.FailoverAfter = saved.Issuers, saved.FailoverAfter // they have no field here
 	if err == nil {
@@ -54,10 +54,10 @@ func (s *Site) savePolicy(v *visit) error {
 	return v.goTo(views.PolicyURL(v.tenant.Slug))
 }
 
-// typedPolicy is what the form sent. What has no field there stays as it was.
-func typedPolicy(v *visit, saved tenants.Policy) tenants.PolicyForm {
+// typedPolicy is what the form sent.
+func typedPolicy(v *visit) tenants.PolicyForm {
 	return tenants.PolicyForm{RenewDays: v.FormValue("renew_days"), RenewPart: v.FormValue("renew_part"), DefaultKey: v.FormValue("default_key"),
-		KeyTypes: v.Request().PostForm["key_types"], MaxKeyDays: v.FormValue("max_key_days"), ReuseKey: saved.ReuseKey, OwnCSR: saved.OwnCSR}
+		KeyTypes: v.Request().PostForm["key_types"], MaxKeyDays: v.FormValue("max_key_days"), ReuseKey: v.FormValue("reuse_key") != "", OwnCSR: v.FormValue("own_csr") != ""}
 }
 
 // parsePolicy is stricter than tenants.ParsePolicy, to which an empty field means the default: whoever chose days says

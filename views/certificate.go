@@ -21,6 +21,9 @@ func (p DomainPage) certificateTurn() turn {
 	case p.ordering() || p.Domain.Status == tenants.Renewing:
 		return turn{"Our turn:", "renewing now. Version " + number(p.Current.Number) + " stays valid meanwhile, there is nothing for you to do."}
 	}
+	if p.lacksKey() {
+		return turn{"Your turn:", lowerFirst(tenants.Explain(p.Domain.Finding).Do) + " Version " + number(p.Current.Number) + " stays valid meanwhile."}
+	}
 	t := turn{"Nothing for you to do.", "It renews by itself"}
 	if at := p.Certificate.Plan.At; at.After(p.Now) {
 		t.Text += " " + when(p.Now, at) + ", " + roughly(at, p.Current.NotAfter) + " before it expires"
@@ -189,6 +192,9 @@ func (p DomainPage) nextWords() string {
 		return p.logSay() + "."
 	case p.Domain.Status == tenants.Failing || p.Domain.Status == tenants.Expired:
 		return p.explanation().Do
+	case p.lacksKey():
+		e := tenants.Explain(p.Domain.Finding)
+		return e.Happened + ". " + e.Why
 	case at.IsZero():
 		return "We are planning the next renewal."
 	case !at.After(p.Now):
@@ -196,7 +202,7 @@ func (p DomainPage) nextWords() string {
 	case p.revokedNow():
 		return "We order version " + number(p.Current.Number+1) + ", with a new key. Put it in place as soon as it is here."
 	default:
-		return "We order version " + number(p.Current.Number+1) + " " + relative(p.Now, at) + ", with a new key. The DNS record stays as it is."
+		return "We order version " + number(p.Current.Number+1) + " " + relative(p.Now, at) + ", " + p.nextKeyWords() + ". The DNS record stays as it is."
 	}
 }
 

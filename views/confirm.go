@@ -31,6 +31,9 @@ func (p ConfirmPage) renewEffect() string {
 	if at := p.Certificate.Plan.At; at.After(p.Now) {
 		s += " instead of " + when(p.Now, at)
 	}
+	if p.paused() {
+		s += ", although renewals are paused"
+	}
 	return s + ". Version " + number(p.Current.Number) + " stays valid until its own end."
 }
 
@@ -106,6 +109,8 @@ func (p DomainPage) renewMood() mood {
 		return p.mood()
 	case p.ordering() || p.Domain.Status == tenants.Renewing:
 		return mood{"s-renewing", "renew", "Under way"}
+	case p.lacksKey():
+		return mood{"s-waiting", "clock", "Waits for you"}
 	case at.IsZero():
 		return mood{"s-quiet", "clock", "Being planned"}
 	case p.near():
@@ -122,6 +127,8 @@ func (p DomainPage) renewFine() string {
 		return p.explanation().Short
 	case p.ordering() || p.Domain.Status == tenants.Renewing:
 		return "nothing for you to do"
+	case p.lacksKey():
+		return lowerFirst(p.Domain.Finding.Short())
 	case !at.After(p.Now):
 		return "in a moment"
 	default:

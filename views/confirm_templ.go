@@ -33,7 +33,7 @@ func certificateDialogs(p DomainPage) templ.Component {
 			templ_7745c5c3_Var1 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		if p.May(tenants.DownloadKey) {
+		if p.May(tenants.DownloadKey) && !p.Current.OwnKey {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 1, "<dialog id=\"key-dialog\" class=\"dlg\" aria-labelledby=\"h-key-dialog\">")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

@@ -183,7 +183,14 @@ type fact struct{ Label, Value string }
 
 // terms are what the certificate will be like.
 func (p DomainPage) terms() []fact {
-	facts := []fact{{"Authority", p.Issuer.Name}, {"Key", keyWords(p.Certificate.KeyType) + ", new each time"}}
+	key := keyWords(p.Certificate.KeyType) + ", new each time"
+	switch p.Certificate.Strategy {
+	case tenants.ReuseKey:
+		key = keyWords(p.Certificate.KeyType) + ", the same each time"
+	case tenants.OwnCSR:
+		key = "yours, in your CSR"
+	}
+	facts := []fact{{"Authority", p.Issuer.Name}, {"Key", key}}
 	if p.Lifetime > 0 {
 		facts = append(facts, fact{"Valid for", length(p.Lifetime)})
 	}
@@ -242,6 +249,9 @@ func (p DomainPage) technical() string {
 func (p DomainPage) whoFine() string {
 	switch p.explanation().Who {
 	case tenants.Customer:
+		if p.lacksKey() {
+			return "Only you have the key. We cannot make another one for you."
+		}
 		return "We cannot change that record, only look at it."
 	case tenants.DNSHost:
 		return "We cannot repair their name servers, only ask again."

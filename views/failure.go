@@ -38,6 +38,8 @@ func (p DomainPage) customerAct() string {
 		return "add one CNAME record at " + p.Domain.Delegation.Name() + "."
 	case tenants.DelegationDiffers:
 		return "change one CNAME record at " + p.Domain.Delegation.Name() + "."
+	case tenants.KeyNeeded, tenants.CARefusesCSR:
+		return lowerFirst(p.explanation().Do)
 	case tenants.CAAForbids:
 		if p.Domain.Finding.Args["case"] == "critical" {
 			return "remove one CAA record at " + at + "."
@@ -100,6 +102,8 @@ func (p DomainPage) meanwhile() []meanwhile {
 		list = append(list,
 			meanwhile{"find", "We go on looking at your DNS. That costs no budget.", next},
 			meanwhile{"renew", "We order within a minute after the record allows it, at any hour.", "by itself"})
+	} else if p.Domain.Finding.Code == tenants.KeyNeeded {
+		list = append(list, meanwhile{"renew", "We order within a minute after you saved, at any hour.", "by itself"})
 	} else {
 		list = append(list, meanwhile{"renew", "We try again, with longer pauses the longer it lasts.", next})
 	}

@@ -88,6 +88,8 @@ func (p PolicyPage) words() []policyLine {
 		{"Default key", "unless another is asked for", keyWords(p.Saved.KeyFor(p.Saved.DefaultKey))},
 		{"Renewal", renewalFine, p.Saved.RenewalWords()},
 		{"Longest use of a key", "then a new one", limit},
+		{"Keys may be reused", "where a certificate asks for it", yesNo(p.Saved.ReuseKey)},
+		{"Own CSR", "where a certificate asks for it", yesNo(p.Saved.OwnCSR)},
 	}
 }
 
@@ -112,4 +114,11 @@ func (p PolicyPage) keysAllowed() string {
 		}
 	}
 	return strings.Join(words, ", ")
+}
+
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
 }

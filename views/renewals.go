@@ -255,6 +255,8 @@ func (r PlannedRenewal) atWords(now time.Time, h tenants.Hours) (instant, fine s
 	switch {
 	case !r.At.After(now):
 		fine = "now"
+	case r.PausedUntil.After(now):
+		fine = lowerFirst(pausedStep(now, r.PausedUntil))
 	case len(h.Open(r.At, r.At.Add(time.Second))) == 0:
 		fine = "outside your hours"
 	}

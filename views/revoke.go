@@ -218,10 +218,10 @@ func (p ConfirmPage) revokeOthers() string {
 	return "Other versions stay as they are."
 }
 
-// option is one of several to choose from in a form.
+// option is one of several to choose from in a form; one that is switched off says why.
 type option struct {
-	ID, Value, Word, Fine string
-	Chosen                bool
+	ID, Name, Value, Word, Fine string
+	Chosen, Off                 bool
 }
 
 func (p ConfirmPage) revokeWays() []option {

@@ -83,7 +83,7 @@ func HoursURL(slug string) string { return tenantBase(slug) + "/renewals/hours" 
 func AuditURL(slug string) string { return tenantBase(slug) + "/audit" }
 
 // PolicyURL is what certificates may be: GET shows it, POST saves (fields key_types, default_key, renewal = third | days |
-// part, renew_days, renew_part, max_key_days).
+// part, renew_days, renew_part, max_key_days, reuse_key, own_csr).
 func PolicyURL(slug string) string { return tenantBase(slug) + "/settings/policy" }
 
 // EntryURL is the permanent address of one entry: GET.

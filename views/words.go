@@ -85,6 +85,12 @@ func actorLook(k tenants.ActorKind) mood {
 func (r DomainRow) nextStep(now time.Time) string {
 	switch r.Status {
 	case tenants.Active:
+		if r.Finding.Code == tenants.KeyNeeded {
+			return r.Finding.Short()
+		}
+		if paused := pausedStep(now, r.PausedUntil); paused != "" {
+			return paused
+		}
 		return renewsWords(now, r.RenewAt)
 	case tenants.Renewing:
 		return orderWords(r.OrderState, r.Finding)

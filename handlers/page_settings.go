@@ -1,0 +1,65 @@
+package handlers
+
+import (
+	"errors"
+	"net/http"
+
+	"perennial/tenants"
+	"perennial/views"
+)
+
+// certificateSettings is the form of what a certificate is ordered with.
+func (s *Site) certificateSettings(v *visit) error {
+	p, facts, err := s.settingsPage(v)
+	if err != nil {
+		return err
+	}
+	p.Typed = facts.SettingsForm()
+	return s.render(v, views.Settings(p))
+}
+
+func (s *Site) settingsPage(v *visit) (p views.SettingsPage, f tenants.Facts, err error) {
+	if p.DomainPage, err = s.domainPage(v); err != nil {
+		return p, f, err
+	}
+	if f, err = s.scope(v).Facts(v.ctx(), p.Domain.ID); err != nil {
+		return p, f, err
+	}
+	p.Policy = f.Policy
+	if f.Domain.Finding.Code == tenants.KeyNeeded {
+		p.Lacking = f.Domain.Finding
+	}
+	return p, f, nil
+}
+
+// changeSettings shows what other settings would change, or saves them once exactly that was shown.
+func (s *Site) changeSettings(v *visit) error {
+	p, _, err := s.settingsPage(v)
+	if err != nil {
+		return err
+	}
+	p.Typed = tenants.SettingsForm{KeyType: v.FormValue("key_type"), Strategy: v.FormValue("strategy"), CSR: v.FormValue("csr")}
+	if p.Typed.KeyType == "" { // every key type that was chosen is switched off by now, or the key is the customer's
+		p.Typed.KeyType = string(p.Policy.KeyFor(p.Certificate.KeyType))
+	}
+	var saved bool
+	var effect tenants.SettingsEffect
+	if v.FormValue("act") == "save" {
+		effect, saved, err = s.scope(v).SaveSettings(v.ctx(), p.Domain.ID, p.Typed, v.FormValue("shown"))
+	} else {
+		effect, err = s.scope(v).PreviewSettings(v.ctx(), p.Domain.ID, p.Typed)
+	}
+	if refused, ok := errors.AsType[*tenants.Error](err); ok && refused.Kind == tenants.Invalid {
+		p.Errors = refused.Fields
+		return s.renderStatus(v, http.StatusUnprocessableEntity, views.Settings(p))
+	}
+	if err != nil {
+		return err
+	}
+	if saved {
+		s.leaveNote(v, "changed")
+		return v.goTo(views.DomainURL(v.tenant.Slug, p.Domain.ID))
+	}
+	p.Effect = &effect
+	return s.render(v, views.Settings(p))
+}
