@@ -111,6 +111,13 @@ func gallery() map[string]templ.Component {
 		"certificate-refused":  Domain(replaced(tenants.Revocation{At: noon.Add(-hour), Tries: 2, Next: noon.Add(hour), Finding: caFinding(tenants.RevocationRefused)})),
 		"certificate-revoked":  Domain(leaked(tenants.Revocation{At: noon.Add(-hour), Done: noon.Add(-hour / 2)})),
 		"failure-leaked":       Domain(failingLeaked()),
+		"settings":             Settings(changing()),
+		"settings-effect":      Settings(changed()),
+		"settings-errors":      Settings(wrongCSR()),
+		"pause":                Pause(pausing()),
+		"pause-errors":         Pause(wrongPause()),
+		"certificate-paused":   Domain(paused()),
+		"certificate-own":      Domain(withOwnKey()),
 		"confirm-release":      ConfirmRelease(confirm(certified(), "checkout.acme", "That is not the name. Type checkout.acme.example.")),
 	}
 }

@@ -37,7 +37,7 @@ func (p PausePage) untilAttrs() templ.Attributes {
 	if p.Errors["until"] == "" {
 		return templ.Attributes{"aria-describedby": "until-help"}
 	}
-	return templ.Attributes{"aria-invalid": "true", "aria-describedby": "until-error until-help"}
+	return invalid(true, "until-error")
 }
 
 // pausedUntil is when the pause in force ends; zero when there is none.

@@ -99,7 +99,7 @@ func (p SettingsPage) csrAttrs() templ.Attributes {
 	if p.Errors["csr"] == "" {
 		return templ.Attributes{"aria-describedby": "csr-help"}
 	}
-	return templ.Attributes{"aria-invalid": "true", "aria-describedby": "csr-error csr-help"}
+	return invalid(true, "csr-error")
 }
 
 func (p SettingsPage) groupAttrs(field string) templ.Attributes {

@@ -98,6 +98,9 @@ func certificatePlaces(page string) []place {
 		{"confirm renew", page + "/renew", nil},
 		{"confirm revoke", page, func(b *tab) { b.goTo(b.link("revoke")) }},
 		{"revoke another name", page, wrongNameToRevoke},
+		{"change certificate", page + "/settings", nil},
+		{"what changes", page + "/settings", showEffect},
+		{"pause", page + "/pause", nil},
 		{"confirm release", page + "/release", nil},
 		{"release of another name", page + "/release", wrongName},
 	}

@@ -23,7 +23,8 @@ func TestBrowser(t *testing.T) {
 		test func(*testing.T, *world)
 	}{
 		{"newcomer", newcomer}, {"other tenant", otherTenant}, {"without script", withoutScript},
-		{"revocation", revocation}, {"operator", operator}, {"platform auditor", platformAuditor}, {"accessibility", everyPage},
+		{"revocation", revocation}, {"own CSR", ownCSR},
+		{"operator", operator}, {"platform auditor", platformAuditor}, {"accessibility", everyPage},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.test(t, w) })
 	}
