@@ -35,7 +35,7 @@ type SettingsEffect struct {
 	After  Settings // what would be saved
 }
 
-// Form is the settings in use as the fields of a form hold them: a key type that the policy no longer allows shows as the
+// SettingsForm is the settings in use as the fields of a form hold them: a key type that the policy no longer allows shows as the
 // one that the next key would have.
 func (f Facts) SettingsForm() SettingsForm {
 	c := f.Certificate
