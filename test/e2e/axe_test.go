@@ -109,11 +109,15 @@ func certificatePlaces(page string) []place {
 func operatorsPlaces(*tab) []place {
 	return []place{{"tenants", "/tenants", nil}, {"tenants in trouble", "/tenants?trouble=1", nil}, {"add tenant", "/tenants/new", nil},
 		{"add a bad tenant", "/tenants/new", badTenant}, {"tenant", "/tenants", openAcme}, {"audit", "/audit?who=operator", openEntry},
-		{"audit entry", "/audit/1", nil}, {"a tenant's home", "/t/northwind/domains", nil}, {"a tenant's policy", "/t/northwind/settings/policy", nil}}
+		{"audit entry", "/audit/1", nil}, {"a tenant's home", "/t/northwind/domains", nil}, {"a tenant's policy", "/t/northwind/settings/policy", nil},
+		{"replacement", "/replacement", nil}, {"replacement of nothing", "/replacement", badReplacement}, {"replacement of a list", "/replacement?by=list", nil},
+		{"dry run", "/replacement?by=authority", dryRun}, {"wrong number", "/replacement?by=authority", wrongNumber},
+		{"replacement running", "/replacement", openRun("Running")}, {"replacement done", "/replacement", openRun("Done")},
+		{"stop a replacement", "/replacement", func(b *tab) { openRun("Running")(b); b.goTo(b.link("stop")) }}}
 }
 
 func auditorsPlaces(*tab) []place {
-	return []place{{"tenants", "/tenants", nil}, {"tenant", "/tenants", openAcme}}
+	return []place{{"tenants", "/tenants", nil}, {"tenant", "/tenants", openAcme}, {"replacements", "/replacement", nil}}
 }
 
 // domain is the path of a domain of Acme.

@@ -24,7 +24,7 @@ func TestBrowser(t *testing.T) {
 	}{
 		{"newcomer", newcomer}, {"other tenant", otherTenant}, {"without script", withoutScript},
 		{"revocation", revocation}, {"own CSR", ownCSR},
-		{"operator", operator}, {"platform auditor", platformAuditor}, {"accessibility", everyPage},
+		{"operator", operator}, {"platform auditor", platformAuditor}, {"replacement", replacing}, {"accessibility", everyPage},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.test(t, w) })
 	}
