@@ -162,24 +162,25 @@ order by m.certificate_id`
 // unmark lets some of the certificates of a stopped event go back to their own plans. Those that somebody works on, and
 // those that are ordered, have their turn later.
 func (s *System) unmark(ctx context.Context, r EventRun) (more bool, err error) {
+	ids, err := collect(s.db.read(ctx), scanOne[tenants.DomainID], unmarkSQL+limitTo(marked-1), r.ID, us(s.db.now()))
+	if err != nil {
+		return false, err
+	}
+	if len(ids) == 0 {
+		return false, s.endEvent(ctx, r)
+	}
 	err = s.db.housekeep(ctx, func(t *tx) error {
-		ids, err := collect(t.query, scanOne[tenants.DomainID], unmarkSQL+limitTo(marked-1), r.ID, us(t.now))
+		more = false
 		for _, id := range ids {
-			var left bool
-			if left, err = t.leaveEvent(r.ID, id); err != nil {
+			left, err := t.leaveEvent(r.ID, id)
+			if err != nil {
 				return err
 			}
 			more = more || left
 		}
-		if err == nil && !more {
-			return errUnchanged
-		}
 		t.touch(platform, "")
-		return err
+		return nil
 	})
-	if err == nil && !more {
-		err = s.endEvent(ctx, r)
-	}
 	return more, err
 }
 
@@ -190,11 +191,16 @@ func (t *tx) leaveEvent(id tenants.EventID, domain tenants.DomainID) (left bool,
 		return false, err
 	}
 	o, err := t.openOrder(d)
-	switch {
-	case err != nil:
+	if err != nil || d.working && d.leased(t.now) || o != nil && (o.State != tenants.Planned || !o.Placing.IsZero()) {
 		return false, err
-	case d.working && d.leased(t.now), o != nil && (o.State != tenants.Planned || !o.Placing.IsZero()):
-		return false, nil
+	}
+	if n, err := t.exec(leftSQL+` and event_id = $3`, d.ID, us(t.now), id); err != nil || n == 0 {
+		return false, err
+	}
+	if err := t.point(d.Tenant, d.ID); err != nil {
+		return false, err
+	}
+	switch {
 	case o != nil && o.Reason == tenants.InMassEvent:
 		if err := t.endOrder(d, "The operator stopped the replacement."); err != nil {
 			return false, err
@@ -204,13 +210,7 @@ func (t *tx) leaveEvent(id tenants.EventID, domain tenants.DomainID) (left bool,
 		d.reason = o.Reason
 	}
 	t.hasten(d)
-	if err := t.saveDomain(d); err != nil {
-		return false, err
-	}
-	if _, err := t.exec(leftSQL+` and event_id = $3`, d.ID, us(t.now), id); err != nil {
-		return false, err
-	}
-	return true, t.point(d.Tenant, d.ID)
+	return true, t.saveDomain(d)
 }
 
 const (
