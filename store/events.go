@@ -95,6 +95,7 @@ func (p *Platform) EventIssuers(ctx context.Context) (issuers []tenants.Issuer, 
 type match struct {
 	certificate tenants.Certificate
 	version     tenants.Version
+	sameNames   bool // the version has those that the certificate asks for; then neither lists them
 }
 
 // walked is how many certificates one statement reads, so that neither memory nor a snapshot is held for long.
@@ -111,14 +112,20 @@ func (q query) walk(e tenants.MassEvent, issuers map[tenants.IssuerID]Authority,
 	err = q.each(func(r rows) error {
 		var c tenants.Certificate
 		var v tenants.Version
-		if err := r.Scan(&c.ID, &c.Tenant, &c.Domain, &c.Issuer, &c.Profile, doc(&c.Names), &v.ID, &v.Serial, &v.SPKI, at(&v.Issued),
-			doc(&v.Names), &v.ARICertID); err != nil {
+		var asked, has string
+		if err := r.Scan(&c.ID, &c.Tenant, &c.Domain, &c.Issuer, &c.Profile, &asked, &v.ID, &v.Serial, &v.SPKI, at(&v.Issued),
+			&has, &v.ARICertID); err != nil {
 			return err
 		}
 		last = c.ID
 		c.Profile = cmp.Or(c.Profile, issuers[c.Issuer].Profile)
-		if e.Matches(c, v) {
-			found = append(found, match{c, v})
+		if !e.Matches(c, v) {
+			return nil
+		}
+		found = append(found, match{c, v, asked == has})
+		if asked != has { // only then does it matter which they are
+			m := &found[len(found)-1]
+			return errors.Join(doc(&m.certificate.Names).Scan(asked), doc(&m.version.Names).Scan(has))
 		}
 		return nil
 	}, walkSQL+limitTo(walked-1), after)
@@ -129,6 +136,7 @@ func (q query) walk(e tenants.MassEvent, issuers map[tenants.IssuerID]Authority,
 type eventCount struct {
 	byTenant  map[tenants.TenantID]map[tenants.IssuerID]int
 	byAccount map[tenants.AccountID]*eventLimit
+	charged   map[orderKind]bool // what was asked of tenants.Issuer.Counts already
 }
 
 type eventLimit struct {
@@ -136,8 +144,14 @@ type eventLimit struct {
 	issuer tenants.Issuer // with the account
 }
 
+// orderKind is what decides whether an authority counts the renewal of unchanged names.
+type orderKind struct {
+	issuer    tenants.IssuerID
+	replacing bool
+}
+
 func (q query) countEvent(e tenants.MassEvent, issuers map[tenants.IssuerID]Authority) (eventCount, error) {
-	c := eventCount{map[tenants.TenantID]map[tenants.IssuerID]int{}, map[tenants.AccountID]*eventLimit{}}
+	c := eventCount{map[tenants.TenantID]map[tenants.IssuerID]int{}, map[tenants.AccountID]*eventLimit{}, map[orderKind]bool{}}
 	for after := tenants.CertificateID(""); ; {
 		found, last, err := q.walk(e, issuers, after)
 		if err != nil || last == "" {
@@ -161,10 +175,23 @@ func (c eventCount) add(m match, i tenants.Issuer) {
 		c.byAccount[i.AccountID] = l
 	}
 	l.Certificates++
-	order := tenants.Order{Names: m.certificate.Names, Replaces: m.version.ARICertID}
-	if i.Counts(tenants.OrdersPerAccount, order, &m.version) {
+	if c.charges(m, i) {
 		l.Charged++
 	}
+}
+
+// charges reports whether the authority counts the order that replaces m.
+func (c eventCount) charges(m match, i tenants.Issuer) bool {
+	kind := orderKind{i.ID, m.version.ARICertID != ""}
+	if counts, known := c.charged[kind]; known && m.sameNames {
+		return counts
+	}
+	order := tenants.Order{Names: m.certificate.Names, Replaces: m.version.ARICertID}
+	counts := i.Counts(tenants.OrdersPerAccount, order, &m.version)
+	if m.sameNames {
+		c.charged[kind] = counts
+	}
+	return counts
 }
 
 func (c eventCount) totals() (n tenants.EventCounts) {
