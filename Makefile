@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test setup check unit sim sim-full faults kills e2e bench generate build image
+.PHONY: help run test setup check unit sim sim-full faults kills onboarding e2e bench generate build image
 .NOTPARALLEL:
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
@@ -44,6 +44,9 @@ faults: ## every call of the engine fails in every way, on both engines, which t
 
 kills: ## 200 times kill -9 during 500 renewals, on both engines, which takes ten minutes; SEED=n for other moments
 	go test -count=1 -timeout 60m -v -run '^TestRampage$$' ./test/e2e -rampage.full -rampage.seed=$(SEED)
+
+onboarding: ## 1,000 names at once, while Pebble enforces the limits of Let's Encrypt 360 times faster
+	go test -count=1 -timeout 30m -v -run '^TestOnboarding$$' ./jobs -onboarding.full
 
 e2e: ## browser tests and tests of the real binary
 	go run ./test/gotest -timeout 15m ./test/...

@@ -24,6 +24,7 @@ type options struct {
 	postgres string
 	state    string
 	bare     bool
+	limits   int
 	verbose  bool
 }
 
@@ -45,9 +46,13 @@ func parse(args []string, errs io.Writer) (options, error) {
 	f.StringVar(&o.postgres, "postgres", "", "postgres:// `URL` to use instead of SQLite")
 	f.StringVar(&o.state, "state", "", "`file` to write addresses and people to, as JSON, once everything answers")
 	f.BoolVar(&o.bare, "bare", false, "start without the two dozen domains that live here otherwise")
+	f.IntVar(&o.limits, "limits", 0, "let the CA enforce the limits of Let's Encrypt, with time `n` times faster; 0 is no limits")
 	f.BoolVar(&o.verbose, "v", false, "log everything")
 	if err := f.Parse(args); err != nil {
 		return o, err
+	}
+	if o.limits < 0 {
+		return o, fmt.Errorf("-limits %d: write how many times faster time runs, such as 1 or 360", o.limits)
 	}
 	host, _, err := net.SplitHostPort(o.listen)
 	if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsLoopback() {

@@ -90,12 +90,20 @@ var profiles = map[string]time.Duration{
 func startCA(ctx context.Context, o options, resolver string) (*devca.CA, error) {
 	ca, err := devca.Start(ctx, devca.Config{
 		Listen: o.beside(3), Resolver: resolver, Profiles: profiles, Identities: []string{"ca.portal.example"},
-		CheckCAA: true, AskAgain: time.Minute, Hooks: unhurried,
+		CheckCAA: true, AskAgain: time.Minute, Hooks: unhurried, Limits: o.enforced(),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("start the authority: %w", err)
 	}
 	return ca, nil
+}
+
+// enforced are the limits that the CA enforces.
+func (o options) enforced() tenants.Limits {
+	if o.limits == 0 {
+		return nil
+	}
+	return devca.LetsEncrypt(o.limits)
 }
 
 // unhurried lets the CA take its time over what takes real ones seconds, so that the steps of an order can be watched.
@@ -135,7 +143,7 @@ func (w *world) config(o options) app.Config {
 	c.OperatorGroup, c.AuditorGroup = operatorGroup, auditorGroup
 	c.ACMEDirectory, c.ACMERootFile, c.ACMEAcceptTerms = w.ca.Directory, w.rootFile, true
 	c.ACMEName, c.ACMEProfile = "Example CA", "minutes"
-	c.ACMEOrders = tenants.Limit{Count: 300, Per: 3 * time.Hour}
+	c.ACMEOrders = devca.LetsEncrypt(max(1, o.limits))[tenants.OrdersPerAccount]
 	c.ACMEFirstPoll = 20 * time.Millisecond
 	tsig := w.dns.TSIG()
 	c.DelegationZone, c.DNSProvider = delegationZone, "rfc2136"

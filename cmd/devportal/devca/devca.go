@@ -2,8 +2,8 @@
 // tests, run inside this process on a loopback port.
 //
 // Around Pebble it adds what Pebble lacks: a lock that keeps it from deadlocking under load, a CAA check (RFC 8659)
-// before it signs, renewal windows that make sense for certificates of minutes, faults on request (see [Fault]) and a
-// count of requests per endpoint. Nothing survives a restart: accounts, orders and the issuing root are new each time.
+// before it signs, renewal windows that make sense for certificates of minutes, faults on request (see [Fault]), the
+// limits of a real authority (see [LetsEncrypt]) and a count of requests per endpoint. Nothing survives a restart: accounts, orders and the issuing root are new each time.
 package devca
 
 import (
@@ -26,6 +26,8 @@ import (
 	"github.com/letsencrypt/pebble/v2/db"
 	"github.com/letsencrypt/pebble/v2/va"
 	"github.com/letsencrypt/pebble/v2/wfe"
+
+	"perennial/tenants"
 )
 
 // Config is what Start needs. Only Resolver has no default.
@@ -47,6 +49,8 @@ type Config struct {
 	AskAgain      time.Duration // Retry-After of renewal information, whole seconds, default 6 hours
 	OrdersPerPage int           // in the list of an account's orders, default 100
 
+	Limits tenants.Limits // to enforce, see LetsEncrypt; default none
+
 	Hooks func(http.Handler) http.Handler // wraps everything, for faults that Break cannot express
 	Log   *slog.Logger                    // Pebble's own lines, at debug; default silent
 }
@@ -64,6 +68,7 @@ type CA struct {
 	marks    sync.Mutex   // see awaitMark
 	faults   faults
 	counts   counts
+	limiter  *limiter
 	server   *http.Server
 	closed   chan struct{}
 	once     sync.Once
@@ -81,7 +86,7 @@ func Start(ctx context.Context, c Config) (*CA, error) {
 	if len(c.Identities) == 0 {
 		c.Identities = []string{"ca.perennial.test"}
 	}
-	a := &CA{config: c, store: db.NewMemoryStore(), closed: make(chan struct{})}
+	a := &CA{config: c, store: db.NewMemoryStore(), limiter: newLimiter(c.Limits), closed: make(chan struct{})}
 	if err := a.assemble(); err != nil {
 		return nil, err
 	}

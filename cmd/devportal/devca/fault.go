@@ -156,13 +156,8 @@ func (f Fault) answer(w http.ResponseWriter) {
 
 // orderNames reads the names out of a newOrder request and leaves its body as it was.
 func orderNames(r *http.Request) []string {
-	var signed struct{ Payload string }
 	var order struct{ Identifiers []struct{ Value string } }
-	if json.Unmarshal(hold(r), &signed) != nil {
-		return nil
-	}
-	payload, err := base64.RawURLEncoding.DecodeString(signed.Payload)
-	if err != nil || json.Unmarshal(payload, &order) != nil {
+	if json.Unmarshal(orderOf(r), &order) != nil {
 		return nil
 	}
 	var names []string
@@ -170,6 +165,19 @@ func orderNames(r *http.Request) []string {
 		names = append(names, id.Value)
 	}
 	return names
+}
+
+// orderOf is the payload of a newOrder request; nil when it cannot be read.
+func orderOf(r *http.Request) []byte {
+	var signed struct{ Payload string }
+	if json.Unmarshal(hold(r), &signed) != nil {
+		return nil
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(signed.Payload)
+	if err != nil {
+		return nil
+	}
+	return payload
 }
 
 // counts counts requests as they arrive, faults and hooks included.

@@ -67,9 +67,9 @@ func EndpointOf(r *http.Request) Endpoint {
 	return Other
 }
 
-// handler is counting, then the hooks, then faults, then Pebble.
+// handler is counting, then the hooks, then faults, then limits, then Pebble.
 func (a *CA) handler() http.Handler {
-	var h http.Handler = a.faulty(http.HandlerFunc(a.guard))
+	var h http.Handler = a.faulty(a.limited(http.HandlerFunc(a.guard)))
 	if a.config.Hooks != nil {
 		h = a.config.Hooks(h)
 	}
