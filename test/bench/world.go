@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"perennial/cmd/devportal/devca"
@@ -16,6 +18,7 @@ import (
 type world struct {
 	dns      *devdns.Server
 	ca       *devca.CA
+	busy     busy
 	settings settings
 }
 
@@ -41,7 +44,7 @@ func (b *bench) world(ctx context.Context, name string) (*world, error) {
 	}
 	w.ca, err = devca.Start(ctx, devca.Config{
 		Resolver: w.dns.Addr, NonceReject: -1, AuthzReuse: -1,
-		Profiles: map[string]time.Duration{"classic": 90 * 24 * time.Hour},
+		Profiles: map[string]time.Duration{"classic": 90 * 24 * time.Hour}, Hooks: w.busy.watch,
 	})
 	if err != nil {
 		return nil, errors.Join(err, w.dns.Close())
@@ -71,6 +74,31 @@ func (w *world) settle(b *bench, name string) error {
 		"resolvers": w.dns.Addr, "authoritative-address": w.dns.Addr,
 	})
 	return nil
+}
+
+// busy is how long the authority has worked on the requests of each kind.
+type busy struct {
+	mu sync.Mutex
+	on map[devca.Endpoint]time.Duration
+}
+
+func (b *busy) watch(ca http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		ca.ServeHTTP(w, r)
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if b.on == nil {
+			b.on = map[devca.Endpoint]time.Duration{}
+		}
+		b.on[devca.EndpointOf(r)] += time.Since(start)
+	})
+}
+
+func (b *busy) with(e devca.Endpoint) time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.on[e]
 }
 
 func (w *world) close() error { return errors.Join(w.ca.Close(), w.dns.Close()) }

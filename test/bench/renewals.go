@@ -1,0 +1,193 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"perennial/cmd/devportal/devca"
+	"perennial/store"
+	"perennial/store/storetest"
+	"perennial/tenants"
+)
+
+// renewals measures rounds of renewals through the whole portal, by turns with rounds of the bare loop on the same
+// authority, as issuance does for first certificates.
+func (b *bench) renewals(ctx context.Context) ([]line, error) {
+	w, err := b.world(ctx, "renewals")
+	if err != nil {
+		return nil, err
+	}
+	defer w.close()
+	loop, err := newBareLoop(w, workers)
+	if err != nil {
+		return nil, err
+	}
+	n, rounds := b.size(500, 60), b.size(2, 1)
+	if b.full {
+		rounds = 20
+	}
+	for round := range rounds {
+		if _, err := w.portalRound(ctx, round, n); err != nil {
+			return nil, err
+		}
+		b.say("  issued %d of %d", (round+1)*n, rounds*n)
+	}
+	var ours, bare, ratios, oursCPU, bareCPU, info []float64
+	for round := range rounds {
+		start := processorTime()
+		took, err := loop.run(namesOf("bare", round, n))
+		if err != nil {
+			return nil, err
+		}
+		bare = append(bare, float64(n)/took.Seconds())
+		bareCPU = append(bareCPU, (processorTime()-start).Seconds()*1000/float64(n))
+		walked := w.busy.with(devca.RenewalInfo)
+		start = processorTime()
+		if took, err = w.renewRound(ctx, round); err != nil {
+			return nil, err
+		}
+		ours = append(ours, float64(n)/took.Seconds())
+		oursCPU = append(oursCPU, (processorTime()-start).Seconds()*1000/float64(n))
+		info = append(info, (w.busy.with(devca.RenewalInfo)-walked).Seconds()*1000/float64(n))
+		ratios = append(ratios, ours[round]/bare[round])
+		b.say("  round %d: portal %.0f/s and %.1f ms of processor, bare loop %.0f/s and %.1f ms, renewalInfo %.1f ms", round+1,
+			ours[round], oursCPU[round], bare[round], bareCPU[round], info[round])
+	}
+	b.note("Renewals: processor time per certificate, the authority's and DNS's included: portal %s ms, bare loop %s ms. The authority took %s ms "+
+		"over renewalInfo for each, which the bare loop does not ask for: Pebble walks through all its certificates to find one (first round %s ms, last round %s ms).",
+		number(median(oursCPU)), number(median(bareCPU)), number(median(info)), number(info[0]), number(info[len(info)-1]))
+	return []line{
+		{what: fmt.Sprintf("renewals, %d certificates, %d at a time", n*rounds, workers), got: median(ours), unit: "/s", limit: number(median(bare)) + "/s", aim: 100, least: true},
+		{what: "… beside the bare loop", got: median(ratios), unit: " ×", limit: "1 ×", aim: 0.7, least: true},
+		{what: "… processor time per certificate", got: median(oursCPU), unit: " ms", limit: number(median(bareCPU)) + " ms"},
+		{what: "… last round beside the first", got: ours[len(ours)-1] / ours[0], unit: " ×", aim: 0.9, least: true},
+	}, nil
+}
+
+// renewRound renews what a portalRound issued. It is asked for before the portal works.
+func (w *world) renewRound(ctx context.Context, round int) (time.Duration, error) {
+	portal, err := w.settings.open(ctx)
+	if err != nil {
+		return 0, err
+	}
+	scope, ids, err := asked(ctx, portal.DB, fmt.Sprintf("round-%d", round))
+	if err != nil {
+		return 0, errors.Join(err, portal.Close())
+	}
+	start := time.Now()
+	stop := inBackground(ctx, portal)
+	err = renewed(ctx, scope, ids)
+	return time.Since(start), errors.Join(err, stop())
+}
+
+// asked asks to renew all domains of a tenant.
+func asked(ctx context.Context, db *store.DB, slug string) (*store.Scope, []tenants.DomainID, error) {
+	all, err := db.System().Tenants(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	var scope *store.Scope
+	for _, t := range all {
+		if t.Slug == slug {
+			scope = db.As(admin(t.ID))
+		}
+	}
+	if scope == nil {
+		return nil, nil, fmt.Errorf("there is no tenant %s", slug)
+	}
+	var ids []tenants.DomainID
+	for filter := (store.DomainFilter{Sort: "name", Limit: 200}); ; {
+		page, err := scope.Domains(ctx, filter)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, row := range page.Rows {
+			ids = append(ids, row.ID)
+		}
+		if filter.Cursor = page.Next; filter.Cursor == "" {
+			break
+		}
+	}
+	for _, id := range ids {
+		if err := scope.RenewNow(ctx, id); err != nil {
+			return nil, nil, err
+		}
+	}
+	return scope, ids, nil
+}
+
+// renewed waits until all have a second version, by looking at one after the other.
+func renewed(ctx context.Context, scope *store.Scope, ids []tenants.DomainID) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	defer cancel()
+	for i := 0; i < len(ids); {
+		v, err := scope.Domain(ctx, ids[i])
+		if err != nil {
+			return err
+		}
+		if v.Current.Number > 1 {
+			i++
+			continue
+		}
+		if err := pause(ctx, 25*time.Millisecond); err != nil {
+			return fmt.Errorf("wait for the renewal of %s: %s %+v", v.Domain.Name, v.Domain.Status, v.Domain.Finding)
+		}
+	}
+	return nil
+}
+
+// rows measures issuance in a database of 1,000 and in one of 100,000 domains, by turns.
+func (b *bench) rows(ctx context.Context) ([]line, error) {
+	w, err := b.world(ctx, "rows")
+	if err != nil {
+		return nil, err
+	}
+	defer w.close()
+	n, rounds := b.size(300, 40), b.size(3, 1)
+	few, err := b.among(ctx, w, b.size(100, 10))
+	if err != nil {
+		return nil, err
+	}
+	many, err := b.among(ctx, w, b.size(10_000, 100))
+	if err != nil {
+		return nil, err
+	}
+	var small, large, ratios []float64
+	for round := range rounds {
+		for _, side := range []struct {
+			*world
+			rates *[]float64
+			round int
+		}{{few, &small, 2 * round}, {many, &large, 2*round + 1}} {
+			rate, err := side.portalRound(ctx, side.round, n)
+			if err != nil {
+				return nil, err
+			}
+			*side.rates = append(*side.rates, rate)
+		}
+		ratios = append(ratios, large[round]/small[round])
+		b.say("  round %d: %.0f/s among 1,000, %.0f/s among 100,000", round+1, small[round], large[round])
+	}
+	return []line{
+		{what: "issuance in a database of 1,000 domains", got: median(small), unit: "/s"},
+		{what: "… of 100,000 beside it", got: median(ratios), unit: " ×", limit: "1 ×", aim: 0.9, least: true},
+	}, nil
+}
+
+// among is the world with another database, of ten tenants with so many domains each.
+func (b *bench) among(ctx context.Context, w *world, perTenant int) (*world, error) {
+	base, err := b.lonely(fmt.Sprintf("rows-%d", perTenant))
+	if err != nil {
+		return nil, err
+	}
+	s := w.settings.with(settings{"listen": base["listen"], "base-url": base["base-url"], "database": base["database"], "key-file": base["key-file"]})
+	fill := storetest.Fill{Tenants: 10, Domains: perTenant, Certificates: true}
+	b.say("  filling: %d × %d", fill.Tenants, fill.Domains)
+	err = s.withStore(ctx, func(db *store.DB) error {
+		_, err := fill.Into(ctx, db, s["database"], s["acme-directory"])
+		return err
+	})
+	return &world{dns: w.dns, ca: w.ca, settings: s}, err
+}
