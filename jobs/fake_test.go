@@ -140,6 +140,7 @@ type fakeCA struct {
 	backdate  time.Duration        // how long before its signing a certificate begins
 	skew      time.Duration        // how far its clock is ahead of ours
 	thinks    time.Duration        // between finalize and the certificate
+	forgets   bool                 // a server error over every order that names what it replaces
 	down      func() bool          // nil: up
 	meta      func() error         // nil: the directory is right
 	limit     func() *acme.Problem // nil: no limit; asked at each newOrder
@@ -278,6 +279,9 @@ func (ca *fakeCA) NewOrder(_ context.Context, _ acme.Account, r acme.OrderReques
 		}
 		if p := ca.sim.admit(&r); p != nil {
 			return p
+		}
+		if ca.forgets && r.Replaces != "" {
+			return &acme.Problem{Code: tenants.CASilent, Status: 500, Detail: "could not find an order for the given certificate", Reached: true}
 		}
 		o := &fakeOrder{id: len(ca.orders) + 1, names: r.Names, replaces: r.Replaces, status: acme.Pending, expires: ca.now().Add(7 * 24 * time.Hour)}
 		ca.orders = append(ca.orders, o)

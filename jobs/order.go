@@ -95,8 +95,38 @@ func (i *issuance) place(ctx context.Context) (*rest, error) {
 	} else if r, err := i.spend(ctx); err != nil || r != nil {
 		return r, err
 	}
-	order, err := i.CA.NewOrder(ctx, i.account, acme.OrderRequest{
-		Names: i.order.Names, Profile: i.order.Profile, Replaces: i.order.Replaces})
+	order, err := i.request(ctx, i.order.Replaces)
+	if err != nil && i.balks(err) {
+		return i.placePlain(ctx)
+	}
+	if err != nil {
+		return i.refused(ctx, err)
+	}
+	return i.placed(ctx, order)
+}
+
+func (i *issuance) request(ctx context.Context, replaces string) (acme.Order, error) {
+	return i.CA.NewOrder(ctx, i.account, acme.OrderRequest{Names: i.order.Names, Profile: i.order.Profile, Replaces: replaces})
+}
+
+// patient is how often newOrder may end in a server error before it is tried without what it replaces.
+const patient = 3
+
+// balks reports whether the CA, which answers, fails again and again over an order that names what it replaces: it may
+// have lost what it knew of that certificate.
+func (i *issuance) balks(err error) bool {
+	p := asProblem(err)
+	return p != nil && p.Status >= 500 && i.order.Replaces != "" && i.order.Attempts >= patient
+}
+
+// placePlain sends newOrder as if nothing were replaced, since a renewal that costs budget is better than none. The
+// server error may have come after an order was made, so that one is looked for first. The next try, if there has to be
+// one, names again what it replaces.
+func (i *issuance) placePlain(ctx context.Context) (*rest, error) {
+	order, ok, err := i.CA.FindOrder(ctx, i.account, i.order.Names, i.order.Placing)
+	if err == nil && !ok {
+		order, err = i.request(ctx, "")
+	}
 	if err != nil {
 		return i.refused(ctx, err)
 	}

@@ -110,6 +110,40 @@ func resign(chain []byte, change func(*x509.Certificate)) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 }
 
+// A CA that cannot find the certificate to be replaced answers each such order with a server error, as Pebble does for
+// one serial in 512: those of which DER begins with a zero. The renewal once went on asking until the certificate expired.
+func TestRenewalOfForgottenCertificate(t *testing.T) {
+	inWorld(t, func(w *world) {
+		id := w.register("shop.acme.example")
+		w.status(id, tenants.Active)
+		w.ca.forgets = true
+		w.must(w.scope.RenewNow(w.ctx, id))
+		w.until(time.Second, 10*time.Minute, func() bool { return len(w.view(id).Versions) == 2 })
+		w.settled(id, 2)
+	})
+}
+
+// After an outage of new orders alone a renewal still names what it replaces, which spares the budget.
+func TestRenewalAfterOutageReplaces(t *testing.T) {
+	inWorld(t, func(w *world) {
+		id := w.register("shop.acme.example")
+		w.status(id, tenants.Active)
+		back := time.Now().Add(3 * time.Hour)
+		w.ca.limit = func() *acme.Problem {
+			if time.Now().After(back) {
+				return nil
+			}
+			return &acme.Problem{Code: tenants.CASilent, Status: 503, Detail: "Service busy; retry later.", Reached: true}
+		}
+		w.must(w.scope.RenewNow(w.ctx, id))
+		w.until(10*time.Second, 6*time.Hour, func() bool { return len(w.view(id).Versions) == 2 })
+		if o := w.ca.orders[1]; o.replaces == "" {
+			t.Error("the order does not name what it replaces")
+		}
+		w.settled(id, 2)
+	})
+}
+
 func TestEndlessProcessing(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.ca.stuck = true

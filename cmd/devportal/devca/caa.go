@@ -24,8 +24,9 @@ func (a *CA) allowed(w http.ResponseWriter, r *http.Request) bool {
 		return true
 	}
 	account := "https://" + r.Host + "/my-account/" + order.AccountID
+	ctx := context.WithoutCancel(r.Context()) // a client that dies meanwhile is no reason to forbid anything
 	for _, name := range order.Identifiers {
-		if err := a.checkCAA(r.Context(), name.Value, account); err != nil {
+		if err := a.checkCAA(ctx, name.Value, account); err != nil {
 			a.invalidate(order, err.Error())
 			problem(w, http.StatusForbidden, "caa", err.Error())
 			return false
