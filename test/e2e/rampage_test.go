@@ -200,7 +200,9 @@ func (r *rampage) strike(t *testing.T) {
 	i := r.random.IntN(len(r.portals))
 	r.portals[i].kill()
 	r.portals[i] = nil
-	r.killed++
+	if r.killed++; r.killed%20 == 0 {
+		t.Logf("%d kills, %d renewals", r.killed, r.done(t))
+	}
 }
 
 // mourning is how long a lease is left alone. Nobody who lives holds one for so long here.
