@@ -49,7 +49,7 @@ func BrokenIn(ctx context.Context, tx *sql.Tx, now time.Time) (broken []string, 
 			return nil, fmt.Errorf("%s: %w", l.says, err)
 		}
 		if len(rows) > 0 {
-			broken = append(broken, fmt.Sprintf("%s, but not %d: %s", l.says, len(rows), strings.Join(rows[:min(len(rows), 5)], "; ")))
+			broken = append(broken, fmt.Sprintf("%s; broken by %d: %s", l.says, len(rows), strings.Join(rows[:min(len(rows), 5)], "; ")))
 		}
 	}
 	return broken, nil
@@ -74,18 +74,18 @@ func snapshot(dsn string) *sql.TxOptions {
 
 // law is what holds whenever a transaction has ended.
 type law struct {
-	says string
-	sql  string                                                      // selects a text for each row that breaks it
-	end  time.Duration                                               // not zero: sql's $1 is so far ahead of now
-	read func(context.Context, *sql.Tx, time.Time) ([]string, error) // instead of sql, where rows hold structures
+	says  string
+	sql   string                                                      // selects a text for each row that breaks it
+	ahead time.Duration                                               // not zero: the $1 of sql is so far ahead of now
+	read  func(context.Context, *sql.Tx, time.Time) ([]string, error) // instead of sql, where rows hold structures
 }
 
 func (l law) broken(ctx context.Context, tx *sql.Tx, now time.Time) ([]string, error) {
 	switch {
 	case l.read != nil:
 		return l.read(ctx, tx, now)
-	case l.end != 0:
-		return texts(ctx, tx, l.sql, now.Add(l.end).UnixMicro())
+	case l.ahead != 0:
+		return texts(ctx, tx, l.sql, now.Add(l.ahead).UnixMicro())
 	}
 	return texts(ctx, tx, l.sql)
 }
@@ -148,7 +148,7 @@ select id || ' is ' || state from orders where (ended_at = 0) <> (private_key is
 	{says: "a released domain leaves no TXT value and no open order behind", sql: `
 select d.name from domains d where d.released_at > 0 and (exists (select 1 from challenges c
 	where c.domain_id = d.id and c.presented_at > 0 and c.cleaned_at = 0) or exists (select 1 from orders o where o.domain_id = d.id and o.ended_at = 0))`},
-	{says: "whoever may have a TXT value of an ended order in DNS comes back soon", end: soon, sql: `
+	{says: "whoever may have a TXT value of an ended order in DNS comes back soon", ahead: soon, sql: `
 select d.name from domains d join agenda a on a.domain_id = d.id where (a.next_action_at = 0 or a.next_action_at > $1)
 	and exists (select 1 from challenges c join orders o on o.id = c.order_id
 		where c.domain_id = d.id and c.presented_at > 0 and c.cleaned_at = 0 and o.ended_at > 0)`},
@@ -201,7 +201,7 @@ where a.domain_id is null or a.tenant_id <> d.tenant_id or a.not_after <> d.not_
 	{says: "a lease has an owner and an end, and its domain is due by then", sql: `
 select domain_id || ' ' || lease_owner from agenda
 where (lease_owner = '') <> (lease_until = 0) or lease_owner = '' and working = 1 or lease_owner <> '' and next_action_at > lease_until`},
-	{says: "no lease is held for ever", end: longestLease, sql: `
+	{says: "no lease is held for ever", ahead: longestLease, sql: `
 select domain_id || ' ' || lease_owner from agenda where lease_until > $1`},
 	{says: "who waits for a budget is planned and not placed, and who was let out of the waiting room is not in it", sql: `
 select a.domain_id from agenda a where (a.awaiting_budget <> '' or a.admitted_budget <> '') and (a.awaiting_budget = a.admitted_budget

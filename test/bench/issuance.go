@@ -164,7 +164,7 @@ func (w *world) delegate(ctx context.Context, scope *store.Scope, id tenants.Dom
 
 // issued waits until so many domains are active.
 func issued(ctx context.Context, scope *store.Scope, want int) error {
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Minute)
 	defer cancel()
 	for {
 		o, err := scope.Overview(ctx)

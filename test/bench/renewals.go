@@ -120,7 +120,7 @@ func asked(ctx context.Context, db *store.DB, slug string) (*store.Scope, []tena
 
 // renewed waits until all have a second version, by looking at one after the other.
 func renewed(ctx context.Context, scope *store.Scope, ids []tenants.DomainID) error {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Minute)
 	defer cancel()
 	for i := 0; i < len(ids); {
 		v, err := scope.Domain(ctx, ids[i])

@@ -90,7 +90,7 @@ func (r *rampage) begin(t *testing.T, engine string) {
 		r.domains[id] = &renewed{name, 1}
 	}
 	r.revive(t)
-	eventually(t, time.Minute, "everybody has a certificate", func() error {
+	eventually(t, 5*time.Minute, "everybody has a certificate", func() error {
 		if n := r.done(t); n < 0 {
 			return fmt.Errorf("%d are missing", -n)
 		}
@@ -172,7 +172,7 @@ func (r *rampage) pause(t *testing.T) {
 	t.Helper()
 	if r.random.IntN(5) > 0 {
 		for i, p := range r.portals {
-			eventually(t, 30*time.Second, "the portal is ready", func() error {
+			eventually(t, 2*time.Minute, "the portal is ready", func() error {
 				if p.gone() {
 					t.Fatalf("the portal ended: %v\n%s", p.err, p.log)
 				}
@@ -240,7 +240,7 @@ where domain_id || ' ' || lease_owner || ' ' || cast(turn as text) = $2`, time.N
 func (r *rampage) report(t *testing.T, engine string, begun time.Time) {
 	t.Helper()
 	r.revive(t)
-	eventually(t, time.Minute, "the challenge records are gone", r.swept)
+	eventually(t, 5*time.Minute, "the challenge records are gone", r.swept)
 	for _, p := range r.portals {
 		p.stop(t)
 	}
