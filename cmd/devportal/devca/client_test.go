@@ -194,6 +194,11 @@ func (c *client) prove(order answer, dns *devdns.Server) {
 
 func (c *client) finalize(order answer, names ...string) answer {
 	c.t.Helper()
+	return c.post(order.text("finalize"), c.request(names...))
+}
+
+func (c *client) request(names ...string) map[string]string {
+	c.t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		c.t.Fatal(err)
@@ -202,7 +207,7 @@ func (c *client) finalize(order answer, names ...string) answer {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	return c.post(order.text("finalize"), map[string]string{"csr": b64(csr)})
+	return map[string]string{"csr": b64(csr)}
 }
 
 // issue goes the whole way and returns the chain.
