@@ -140,6 +140,7 @@ type fakeCA struct {
 	backdate  time.Duration        // how long before its signing a certificate begins
 	skew      time.Duration        // how far its clock is ahead of ours
 	thinks    time.Duration        // between finalize and the certificate
+	late      time.Duration        // an order that its client did not hear of is found only after so long
 	forgets   bool                 // a server error over every order that names what it replaces
 	down      func() bool          // nil: up
 	meta      func() error         // nil: the directory is right
@@ -181,6 +182,7 @@ type fakeOrder struct {
 	cert     []byte
 	csr      []byte    // while the order is being processed …
 	decided  time.Time // … until then
+	visible  time.Time // in the list of orders
 	expires  time.Time
 }
 
@@ -283,7 +285,7 @@ func (ca *fakeCA) NewOrder(_ context.Context, _ acme.Account, r acme.OrderReques
 		if ca.forgets && r.Replaces != "" {
 			return &acme.Problem{Code: tenants.CASilent, Status: 500, Detail: "could not find an order for the given certificate", Reached: true}
 		}
-		o := &fakeOrder{id: len(ca.orders) + 1, names: r.Names, replaces: r.Replaces, status: acme.Pending, expires: ca.now().Add(7 * 24 * time.Hour)}
+		o := &fakeOrder{id: len(ca.orders) + 1, names: r.Names, replaces: r.Replaces, status: acme.Pending, expires: ca.now().Add(7 * 24 * time.Hour), visible: ca.now().Add(ca.late)}
 		ca.orders = append(ca.orders, o)
 		ca.placed = append(ca.placed, time.Now())
 		out = o.view()
@@ -297,7 +299,7 @@ func (ca *fakeCA) FindOrder(_ context.Context, _ acme.Account, names []string, _
 	found := false
 	err := ca.call("findOrder", func() error {
 		for _, o := range slices.Backward(ca.orders) {
-			if o.status != acme.Valid && o.status != acme.Invalid && slices.Equal(o.names, names) {
+			if o.status != acme.Valid && o.status != acme.Invalid && slices.Equal(o.names, names) && !ca.now().Before(o.visible) {
 				out, found = o.view(), true
 				return nil
 			}

@@ -52,7 +52,10 @@ func TestOnboarding(t *testing.T) {
 	zone, err := dns.OpenWriter("rfc2136", secrets(map[string]string{"server": world.Addr, "key_name": tsig.Name, "key_alg": tsig.Algorithm, "key": tsig.Key}))
 	must(t, err)
 	engine := jobs.New(jobs.Config{
-		DB: db.DB, CA: acme.New(acme.Config{Directory: ca.Directory, Roots: ca.Roots(), UserAgent: "perennial-test"}),
+		DB: db.DB,
+		Connect: func(tenants.Issuer, tenants.EAB) jobs.CA {
+			return acme.New(acme.Config{Directory: ca.Directory, Roots: ca.Roots(), UserAgent: "perennial-test"})
+		},
 		Eyes: dns.NewResolver(dns.ResolverConfig{Servers: []string{world.Addr}, Authority: func(string) []string { return []string{world.Addr} }}),
 		Zone: zone, Log: slog.New(slog.DiscardHandler), FirstPoll: 20 * time.Millisecond, Tick: 100 * time.Millisecond, // a second is shorter here as well
 		Issuer: tenants.Issuer{Name: "Limited CA", Directory: storetest.Directory, Limits: limits, FreeARI: true},

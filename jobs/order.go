@@ -79,7 +79,12 @@ func (i *issuance) reach(ctx context.Context, s tenants.OrderState) error {
 	return i.save(ctx)
 }
 
-// place sends newOrder. If it may have been sent before, the order is looked for first.
+// underWay is how long a request may take to become visible at the CA, as long as one is waited for. What a process sent
+// just before it was killed can still arrive after the next one has looked for it.
+const underWay = 20 * time.Second
+
+// place sends newOrder. If it may have been sent before, the order is looked for first, until nothing can be under way
+// any more.
 func (i *issuance) place(ctx context.Context) (*rest, error) {
 	if !i.order.Placing.IsZero() {
 		found, ok, err := i.CA.FindOrder(ctx, i.account, i.order.Names, i.order.Placing)
@@ -89,6 +94,10 @@ func (i *issuance) place(ctx context.Context) (*rest, error) {
 		if ok {
 			return i.placed(ctx, found)
 		}
+		if at := i.order.Placing.Add(underWay); time.Now().Before(at) {
+			return &rest{at: at, finding: i.facts.Domain.Finding}, nil
+		}
+		i.order.Placing = time.Now()
 		if err := i.save(ctx); err != nil { // the lease may have been lost while the CA answered
 			return nil, err
 		}

@@ -110,6 +110,19 @@ func resign(chain []byte, change func(*x509.Certificate)) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 }
 
+// What a killed process had sent can reach the CA after the next process has looked for it, which then once sent it again.
+func TestOrderArrivesAfterItsProcessDied(t *testing.T) {
+	for _, how := range []mode{killAfter, cancelAfter} {
+		inWorld(t, func(w *world) {
+			w.ca.late = 15 * time.Second
+			w.ca.arm(map[string]mode{"newOrder": how})
+			id := w.register("shop.acme.example")
+			w.status(id, tenants.Active)
+			w.settled(id, 1)
+		})
+	}
+}
+
 // A CA that cannot find the certificate to be replaced answers each such order with a server error, as Pebble does for
 // one serial in 512: those of which DER begins with a zero. The renewal once went on asking until the certificate expired.
 func TestRenewalOfForgottenCertificate(t *testing.T) {

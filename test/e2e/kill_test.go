@@ -129,7 +129,7 @@ func (p *parts) killAt(t *testing.T, v *visitor, m moment, name string, meanwhil
 	forgotten()
 	meanwhile()
 	p.start()
-	v.awaitVersion(domain, 1, 30*time.Second)
+	v.awaitVersion(domain, 1, time.Minute) // a lost newOrder is waited for
 	eventually(t, 20*time.Second, "the challenge record is gone", p.swept)
 	if n := p.calls.orders(name); n != 1 {
 		t.Errorf("the CA made %d orders for %s, want 1", n, name)
