@@ -56,6 +56,7 @@ const (
 	laneRenewal   = 1
 	laneNew       = 2
 	laneSlow      = 3 // keeps failing
+	lanes         = 4
 )
 
 const slowAfter = 3 // failures in a row
@@ -160,7 +161,7 @@ var (
 	domainFields = []string{"issuer_id", "status", "finding", "dns_check", "proved_at", "reserved_at", "since_at", "releasing_at",
 		"released_at", "look_asked_at", "sort_at", "has_version", "not_before", "not_after", "renew_at", "window_start",
 		"window_end", "no_later", "free", "paused_until", "slot_width", "order_state", "reason", "failures", "failed_at",
-		"failed_on"}
+		"failed_on", "cause"}
 	agendaFields = []string{"lane", "not_after", "next_action_at", "nudged_at", "turn", "working", "lease_owner",
 		"lease_until", "fair_rank", "awaiting_budget", "admitted_budget", "awaiting_answer"}
 )
@@ -169,7 +170,7 @@ func (d *domainRow) values() []any {
 	return []any{d.issuer, d.Status, encFinding(d.Finding), d.check, us(d.Proved), us(d.Reserved), us(d.Since), us(d.releasing),
 		us(d.Released), us(d.lookAsked), us(d.sortAt()), bit(d.hasVersion), us(d.notBefore), us(d.notAfter), us(d.renewAt),
 		us(d.windowStart), us(d.windowEnd), us(d.noLater), bit(d.free), us(d.pausedUntil), int64(d.slotWidth / time.Second), d.orderState, d.reason, int64(d.failures),
-		us(d.failedAt), d.failedOn}
+		us(d.failedAt), d.failedOn, string(d.Finding.Code)}
 }
 
 func (d *domainRow) agendaValues() []any {

@@ -50,7 +50,7 @@ func (t *tx) issue(d *domainRow, was, o tenants.Order, v tenants.Version, plan t
 		return "", err
 	}
 	v.OwnKey = was.CSR != ""
-	if err := t.addVersion(v); err != nil {
+	if err := t.addVersion(v, d.lead(t.now)); err != nil {
 		return "", err
 	}
 	if plan, err = t.settle(d, c, v, plan, tenants.Verdict{}); err != nil {
@@ -81,11 +81,20 @@ insert into versions (id, tenant_id, certificate_id, order_id, issuer_id, accoun
 	spki, fingerprint, ari_cert_id, chain, private_key, reason, issued_at, key_created_at)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)`
 
-	takeKeySQL = `update orders set private_key = null where tenant_id = $1 and id = $2`
+	takeKeySQL = `update orders set private_key = null, lead = $3 where tenant_id = $1 and id = $2`
 )
 
-// addVersion writes the version and moves the key from the order to it.
-func (t *tx) addVersion(v tenants.Version) error {
+// lead is how long the current version has left, less than nothing when it is over, and nothing when there is none.
+func (d *domainRow) lead(now time.Time) time.Duration {
+	if !d.hasVersion {
+		return 0
+	}
+	return d.notAfter.Sub(now)
+}
+
+// addVersion writes the version and moves the key from the order to it. The order keeps how long the version before it had
+// left.
+func (t *tx) addVersion(v tenants.Version, lead time.Duration) error {
 	blob, err := t.versionBlob(v)
 	if err != nil {
 		return err
@@ -95,7 +104,7 @@ func (t *tx) addVersion(v tenants.Version) error {
 		blob, v.Reason, us(v.Issued), us(v.KeyCreated)); err != nil {
 		return fmt.Errorf("add version: %w", err)
 	}
-	_, err = t.exec(takeKeySQL, v.Tenant, v.Order)
+	_, err = t.exec(takeKeySQL, v.Tenant, v.Order, lead.Microseconds())
 	return err
 }
 
@@ -226,7 +235,7 @@ func (d *domainRow) forgive() { d.failures, d.failedAt, d.failedOn = 0, time.Tim
 
 func (t *tx) failOrder(d *domainRow, was, o tenants.Order, f tenants.Finding, status tenants.Status) error {
 	o.State, o.Ended, o.Finding = tenants.Failed, t.now, f
-	if _, err := t.exec(takeKeySQL, d.Tenant, o.ID); err != nil {
+	if _, err := t.exec(takeKeySQL, d.Tenant, o.ID, 0); err != nil {
 		return err
 	}
 	t.enter(tenants.Entry{Actor: tenants.System(d.Tenant), Tenant: d.Tenant, Action: tenants.DidFailOrder, Outcome: tenants.Broke,

@@ -168,13 +168,17 @@ func (s *System) EndOrder(ctx context.Context, id tenants.OrderID, why string) e
 	})
 }
 
-// cancelOrder ends an order without a version and destroys its key.
+// cancelOrder ends an order without a version and destroys its key. It keeps what kept it from being placed; when its name
+// is being given up it has no finding, for then it did not fail but was not wanted any more.
 func (t *tx) cancelOrder(d *domainRow, o tenants.Order, why string) error {
 	was := o
-	if o.State, o.Ended = tenants.Failed, t.now; o.Finding.OK() {
-		o.Finding = d.Finding // of what kept it from being placed
+	switch o.State, o.Ended = tenants.Failed, t.now; {
+	case !d.releasing.IsZero():
+		o.Finding = tenants.Finding{}
+	case o.Finding.OK():
+		o.Finding = d.Finding
 	}
-	if _, err := t.exec(takeKeySQL, d.Tenant, o.ID); err != nil {
+	if _, err := t.exec(takeKeySQL, d.Tenant, o.ID, 0); err != nil {
 		return err
 	}
 	t.record(tenants.System(d.Tenant), tenants.DidFailOrder, string(d.ID), d.Name, fmt.Sprintf("ended the order for %s. %s", d.Name, why))

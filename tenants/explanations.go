@@ -261,7 +261,14 @@ func (f Finding) With(key, value string) Finding {
 // After is the finding of a claim that was proved at that instant, zero for never. A record that is missing or
 // different now was removed or changed then, and its explanation says so.
 func (f Finding) After(proved time.Time) Finding {
-	if proved.IsZero() || f.Code != DelegationMissing && f.Code != DelegationDiffers {
+	if proved.IsZero() {
+		return f
+	}
+	return f.afterProof()
+}
+
+func (f Finding) afterProof() Finding {
+	if f.Code != DelegationMissing && f.Code != DelegationDiffers {
 		return f
 	}
 	return f.With("case", "removed")

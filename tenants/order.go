@@ -19,6 +19,9 @@ const (
 	Failed    OrderState = "failed"    // ended without a version
 )
 
+// OpenStates are the states of an order that has not ended, in their order.
+var OpenStates = []OrderState{Planned, Ordered, Proving, Ready, Finalized}
+
 var orderMoves = map[OrderState][]OrderState{
 	Planned:   {Ordered, Failed},
 	Ordered:   {Proving, Ready, Failed},

@@ -157,7 +157,8 @@ create table domains (
   reason          {text} not null default '', -- of the open order, or else of the plan
   failures        {int}  not null default 0,  -- orders that failed in a row, since DNS last changed
   failed_at       {int}  not null default 0,
-  failed_on       {text} not null default ''  -- fingerprint of what DNS said then
+  failed_on       {text} not null default '', -- fingerprint of what DNS said then
+  cause           {text} not null default ''  -- code of the finding
 ){strict};
 create unique index domains_name on domains (tenant_id, name) where released_at = 0;
 create index domains_expires on domains (tenant_id, sort_at, id) where released_at = 0;
@@ -166,6 +167,10 @@ create index domains_status_name on domains (tenant_id, status, name) where rele
 create index domains_renewals on domains (tenant_id, renew_at, id) where released_at = 0 and renew_at > 0;
 create index domains_registered on domains (tenant_id, registered) where released_at = 0;
 create index domains_delegation on domains (delegation_id);
+-- For the operator, over all tenants: what ends soon, and what will not renew, by cause.
+create index domains_ends on domains (sort_at) where released_at = 0 and has_version = 1;
+create index domains_causes on domains (cause, sort_at, id, tenant_id)
+  where released_at = 0 and has_version = 1 and status in ('failing', 'expired');
 
 -- Who works on a domain, and when somebody must. Apart from domains because it changes with every step: what changes
 -- often should be narrow and have few indexes. tenant_id, lane and not_after are copies that order what is due or waits.
@@ -243,10 +248,12 @@ create table orders (
   cost           {text}  not null default '',
   reached        {text}  not null default '',
   created_at     {int}   not null,
-  ended_at       {int}   not null default 0
+  ended_at       {int}   not null default 0,
+  lead           {int}   not null default 0  -- when issued: how long the version it replaced had left, in microseconds
 ){strict};
 create unique index orders_open on orders (domain_id) where ended_at = 0;
 create index orders_domain on orders (domain_id, id);
+create index orders_ended on orders (ended_at, state, reason, lead) where ended_at > 0;
 
 create table challenges (
   id           {text} not null primary key,
@@ -363,6 +370,7 @@ create table buckets (
   primary key (issuer_id, limit_name, bucket)
 ){strict};
 create index buckets_full on buckets (issuer_id, limit_name, tat);
+create index buckets_corrected on buckets (issuer_id, corrected_at) where corrected_at > 0;
 
 -- The operator's order to replace many certificates before a deadline. Its certificates are marked one after the other,
 -- in the order of their ids.

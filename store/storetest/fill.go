@@ -126,11 +126,12 @@ r as (
 select 'del_' || digits, tenant, name, digits, 'dcv.portal.example', issued from r`
 
 	fillDomainsSQL = `insert into domains (id, tenant_id, delegation_id, issuer_id, name, registered, status, finding,
-	proved_at, reserved_at, since_at, created_at, created_by, sort_at, has_version, not_before, not_after, renew_at,
+	cause, proved_at, reserved_at, since_at, created_at, created_by, sort_at, has_version, not_before, not_after, renew_at,
 	window_start, window_end, no_later, free)` + rowsSQL + `
 select 'dom_' || digits, tenant, 'del_' || digits, issuer, name, customer || '.example', status,
 	case status when 'failing' then '{"Code":"dns.caa.forbidden","Args":{"act":"renew","name":"' || name || '"}}'
 		when 'waiting' then '{"Code":"dns.delegation.missing","Args":{"name":"' || name || '"}}' else '' end,
+	case status when 'failing' then 'dns.caa.forbidden' when 'waiting' then 'dns.delegation.missing' else '' end,
 	has * issued, now + 7 * ` + day + `, issued, issued, 'bench', case has when 1 then issued + 90 * ` + day + ` else now + 7 * ` + day + ` end,
 	has, has * issued, has * (issued + 90 * ` + day + `), has * (issued + (60 + i % 10) * ` + day + `),
 	has * (issued + 60 * ` + day + `), has * (issued + 75 * ` + day + `), has * (issued + 75 * ` + day + `), i % 2

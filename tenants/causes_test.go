@@ -1,0 +1,24 @@
+package tenants
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestStandingCausesHaveWords: what the operator reads of many certificates holds no gaps and no single name.
+func TestStandingCausesHaveWords(t *testing.T) {
+	for _, c := range append(codes(t), "", "from.the.future") {
+		e := c.Standing()
+		for _, text := range []string{e.Short, e.Happened, e.Why, e.Do, string(e.Who)} {
+			if text == "" || strings.ContainsAny(text, "{}|") {
+				t.Errorf("%q: %q", c, text)
+			}
+		}
+	}
+	if got := DelegationMissing.Standing().Short; got != "DNS record was removed" {
+		t.Errorf("a certificate that was issued has lost its record: %q", got)
+	}
+	if Code("").Known() || Code("from.the.future").Known() || !CASilent.Known() || Code("dns.delegation.missing/removed").Known() {
+		t.Error("known codes")
+	}
+}
