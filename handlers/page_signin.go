@@ -122,7 +122,7 @@ func (s *Site) home(v *visit) error {
 	case len(v.session.Memberships) > 0:
 		return v.goTo(views.DomainsURL(v.session.Memberships[0].Tenant.Slug))
 	case v.actor.Platform != "":
-		return v.goTo(views.TenantsPath)
+		return v.goTo(views.OverviewPath)
 	}
 	return tenants.Errorf(tenants.Denied,
 		"You belong to no tenant any more. Ask whoever manages your account to put you into a group of your team, then sign out and in again.")

@@ -92,6 +92,8 @@ var routes = []route{
 	{"POST", "/t/:slug/settings/policy", member, tenants.ChangePolicy, (*Site).savePolicy, page},
 	{"GET", "/t/:slug/events", member, tenants.ReadDomains, (*Site).events, stream},
 
+	{"GET", "/overview", platform, tenants.ReadTenants, (*Site).overview, page},
+	{"GET", "/overview/causes/:code", platform, tenants.ReadTenants, (*Site).cause, page},
 	{"GET", "/tenants", platform, tenants.ReadTenants, (*Site).tenants, page},
 	{"POST", "/tenants", platform, tenants.ManageTenants, (*Site).addTenant, page},
 	{"GET", "/tenants/new", platform, tenants.ManageTenants, (*Site).newTenant, page},

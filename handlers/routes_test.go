@@ -63,7 +63,7 @@ func compareGolden(t *testing.T, file, got string) {
 func (w *world) sample(t *testing.T) *strings.Replacer {
 	domain, version := w.issued(t, w.Acme, "shop.acme.example")
 	w.event = w.replacement(t)
-	return strings.NewReplacer(":slug", "acme", ":id", string(domain), ":version", string(version), ":number", "1", "*",
+	return strings.NewReplacer(":slug", "acme", ":id", string(domain), ":version", string(version), ":code", string(tenants.CAAForbids), ":number", "1", "*",
 		"nothing")
 }
 

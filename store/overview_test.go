@@ -212,7 +212,7 @@ func TestOverviewOfWork(t *testing.T) {
 		s.save(o, tenants.Ordered)
 		waits := s.register(w.Acme, "waits.example")
 		s.plan(waits)
-		check(t, s.sys.AwaitBudget(s.ctx, waits, owner, issuer.ID, tenants.Finding{Code: tenants.BudgetSpent}))
+		check(t, s.sys.AwaitBudget(s.ctx, waits, owner, issuer.AccountID, tenants.Finding{Code: tenants.BudgetSpent}))
 		s.register(w.Northwind, "due.example")
 		w.Clock.Advance(40 * time.Second) // whoever works has a lease of a minute
 

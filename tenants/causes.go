@@ -23,3 +23,31 @@ func (c Code) Known() bool {
 	_, ok := explanations[c]
 	return ok && !strings.Contains(string(c), "/")
 }
+
+// repairs are what the operator does about causes that are the operator's.
+var repairs = map[Code]string{
+	"":             "See whether the portal was running and could order at that time. Its log and the audit log of the domain say what it did.",
+	WriteRefused:   "Repair the portal’s access to its zone: the credentials, and the permission to write TXT records. The orders then go on by themselves.",
+	WriteSilent:    "See whether the DNS server of our zone runs and can be reached from here. The orders then go on by themselves.",
+	ResolverSilent: "See whether the recursive name servers in the configuration answer this machine. The checks then go on by themselves.",
+	CABroken:       "Read the authority’s raw answer on the page of one domain, and report it to the authority. Certificates that are valid stay valid.",
+	CAAccount:      "Read the authority’s raw answer on the page of one domain, and repair the account: new terms, or the external account binding.",
+}
+
+// ForOperator is what the operator does about the cause, or may leave to others, in a sentence or two.
+func (c Code) ForOperator() string {
+	if text, ok := repairs[c]; ok {
+		return text
+	}
+	switch e := c.Standing(); {
+	case e.Heals:
+		return "Nothing. We try again by ourselves."
+	case e.Who == Customer:
+		return "Write to the tenants whose certificates expire first. Each sees what to change on the page of its domain."
+	case e.Who == DNSHost:
+		return "Write to the tenants whose certificates expire first. Their DNS provider has to act, and they see it on the page of their domain."
+	case e.Who == CADo:
+		return "Ask the authority. Its own words are on the page of each domain."
+	}
+	return "Read the raw answer on the page of one domain."
+}

@@ -9,10 +9,13 @@ import (
 func TestStandingCausesHaveWords(t *testing.T) {
 	for _, c := range append(codes(t), "", "from.the.future") {
 		e := c.Standing()
-		for _, text := range []string{e.Short, e.Happened, e.Why, e.Do, string(e.Who)} {
+		for _, text := range []string{e.Short, e.Happened, e.Why, e.Do, string(e.Who), c.ForOperator()} {
 			if text == "" || strings.ContainsAny(text, "{}|") {
 				t.Errorf("%q: %q", c, text)
 			}
+		}
+		if _, ok := repairs[c]; c != "from.the.future" && ok != (e.Who == OperatorDo) {
+			t.Errorf("%q is for %s to repair, and the operator's sentence is there: %v", c, e.Who, ok)
 		}
 	}
 	if got := DelegationMissing.Standing().Short; got != "DNS record was removed" {

@@ -20,6 +20,7 @@ func (p Page) nav() []link {
 	slug := p.Tenant.Slug
 	add(slug != "", "domains", DomainsURL(slug), "Domains")
 	add(slug != "", "renewals", RenewalsURL(slug, 0), "Renewal schedule")
+	add(slug == "" && p.Actor.May(tenants.ReadTenants), "overview", OverviewPath, "Overview")
 	add(slug == "" && p.Actor.May(tenants.ReadTenants), "tenants", TenantsPath, "Tenants")
 	add(slug == "" && p.Actor.May(tenants.ReadTenants), "replacement", ReplacementsPath, "Replacement")
 	add((slug != "" || p.Actor.Platform != "") && p.Actor.May(tenants.ReadAudit), "audit", AuditURL(slug), "Audit log")
@@ -40,7 +41,7 @@ func (p Page) home() string {
 	case p.Tenant.Slug != "":
 		return DomainsURL(p.Tenant.Slug)
 	case p.Actor.May(tenants.ReadTenants):
-		return TenantsPath
+		return OverviewPath
 	default:
 		return "/"
 	}

@@ -10,10 +10,11 @@ import (
 
 // The portal's addresses. %s in the comments is the tenant's slug.
 const (
-	SignInPath  = "/signin"  // GET page, POST goes to the provider (fields email, return_to)
-	SignOutPath = "/signout" // POST
-	ThemePath   = "/theme"   // POST (fields theme = light | dark | system, back)
-	TenantsPath = "/tenants" // GET list, POST adds one
+	SignInPath   = "/signin"   // GET page, POST goes to the provider (fields email, return_to)
+	SignOutPath  = "/signout"  // POST
+	ThemePath    = "/theme"    // POST (fields theme = light | dark | system, back)
+	TenantsPath  = "/tenants"  // GET list, POST adds one
+	OverviewPath = "/overview" // GET (p = 1h | 24h | 30d): the operator's home
 )
 
 // ReplacementsPath is where many certificates are replaced: GET form (by = key | authority | list) and what was started, POST
@@ -94,6 +95,15 @@ func EntryURL(slug string, number int64) string {
 // TenantURL is the operator's page of a tenant: GET form, POST saves. TenantURL("new") is the empty form.
 // The buttons of the form send act = save | more | remove1 … ; more and remove only show the form again.
 func TenantURL(id tenants.TenantID) string { return TenantsPath + "/" + string(id) }
+
+// CauseURL lists the certificates that fail for a cause, over all tenants: GET (cursor). The address of no cause at all
+// ends in "none".
+func CauseURL(code tenants.Code) string {
+	return OverviewPath + "/causes/" + url.PathEscape(string(orNone(code)))
+}
+
+// NoCause stands in addresses for the empty code.
+const NoCause tenants.Code = "none"
 
 // with returns the path with those parameters that are not empty, in the order given.
 func with(path string, pairs ...string) string {

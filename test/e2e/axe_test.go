@@ -107,7 +107,9 @@ func certificatePlaces(page string) []place {
 }
 
 func operatorsPlaces(*tab) []place {
-	return []place{{"tenants", "/tenants", nil}, {"tenants in trouble", "/tenants?trouble=1", nil}, {"add tenant", "/tenants/new", nil},
+	return []place{{"overview", "/overview", nil}, {"overview of 30 days", "/overview?p=30d", nil},
+		{"a cause", "/overview/causes/dns.caa.forbidden", nil}, {"a cause of nobody", "/overview/causes/ca.stuck", nil},
+		{"tenants", "/tenants", nil}, {"tenants in trouble", "/tenants?trouble=1", nil}, {"add tenant", "/tenants/new", nil},
 		{"add a bad tenant", "/tenants/new", badTenant}, {"tenant", "/tenants", openAcme}, {"audit", "/audit?who=operator", openEntry},
 		{"audit entry", "/audit/1", nil}, {"a tenant's home", "/t/northwind/domains", nil}, {"a tenant's policy", "/t/northwind/settings/policy", nil},
 		{"replacement", "/replacement", nil}, {"replacement of nothing", "/replacement", badReplacement}, {"replacement of a list", "/replacement?by=list", nil},
@@ -117,7 +119,7 @@ func operatorsPlaces(*tab) []place {
 }
 
 func auditorsPlaces(*tab) []place {
-	return []place{{"tenants", "/tenants", nil}, {"tenant", "/tenants", openAcme}, {"replacements", "/replacement", nil}}
+	return []place{{"overview", "/overview", nil}, {"tenants", "/tenants", nil}, {"tenant", "/tenants", openAcme}, {"replacements", "/replacement", nil}}
 }
 
 // domain is the path of a domain of Acme.

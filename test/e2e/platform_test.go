@@ -9,6 +9,9 @@ import (
 func operator(t *testing.T, w *world) {
 	b := newTab(t)
 	b.signIn(w.Portal, "operator@portal.example")
+	b.arrives("/overview")
+	b.sees("Platform overview")
+	b.click("nav-tenants")
 	b.arrives("/tenants")
 	b.sees("Acme Retail", "Northwind")
 	stranger := newTab(t)
@@ -50,6 +53,8 @@ func operator(t *testing.T, w *world) {
 func platformAuditor(t *testing.T, w *world) {
 	b := newTab(t)
 	b.signIn(w.Portal, "audit@portal.example")
+	b.arrives("/overview")
+	b.click("nav-tenants")
 	b.arrives("/tenants")
 	b.sees("Acme Retail", "Northwind")
 	b.lacks("add-tenant")
