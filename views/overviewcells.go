@@ -94,7 +94,10 @@ func orNow(t, now time.Time) time.Time {
 
 // leadCell: how long the replaced certificates had left, the median of the renewals that worked in the period.
 func (p OverviewPage) leadCell() overviewCell {
-	c := overviewCell{ID: "lead", Label: "Lead time", Value: "none", Fine: "left at renewal, median"}
+	c := overviewCell{ID: "lead", Label: "Lead time", Value: "none", Fine: "nothing renewed in " + p.periodWord()}
+	if p.Renewed > 0 {
+		c.Fine = "left at renewal, median"
+	}
 	if p.Renewed > 0 && p.Lead > 0 {
 		c.Value, c.Unit, _ = strings.Cut(length(p.Lead), " ")
 		c.Unit = " " + c.Unit
