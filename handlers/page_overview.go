@@ -44,7 +44,7 @@ func cause(c store.Cause) views.Cause {
 }
 
 func accountBudget(b store.AccountBudget) views.AccountBudget {
-	return views.AccountBudget{Issuer: b.Issuer, Orders: budget(b.Orders), Reserve: b.Reserve, Domain: budget(b.Domain),
+	return views.AccountBudget{ID: b.ID, Issuer: b.Issuer, Account: b.Account, Of: b.Of, Orders: budget(b.Orders), Reserve: b.Reserve, Domain: budget(b.Domain),
 		Refused: b.Refused, RefusedAt: b.RefusedAt}
 }
 

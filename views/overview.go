@@ -55,9 +55,12 @@ type LaneLoad struct {
 	Waiting int       // for a place in the authority's budget
 }
 
-// AccountBudget is what an account at an authority has left.
+// AccountBudget is what an account at an authority has left. What follows after Reserve is the same for all accounts there.
 type AccountBudget struct {
+	ID        tenants.IssuerID
 	Issuer    string
+	Account   int        // from 1
+	Of        int        // accounts that share the work there
 	Orders    BudgetLine // Count is 0 when they are not limited
 	Reserve   int        // of Orders.Count, kept for emergencies
 	Domain    BudgetLine // the registered domain with the fewest certificates left; without Key none was used

@@ -37,9 +37,10 @@ func quietOverview() OverviewPage {
 		p.Planned = append(p.Planned, DayLoad{Day: noon.Truncate(day2).Add(time.Duration(i) * day2), Costly: (i*37 + 99) % 166})
 	}
 	p.Budgets = []AccountBudget{
-		{Issuer: "Let’s Encrypt", Orders: BudgetLine{Left: 291, Count: 300, Per: 3 * hour, Counted: true}, Reserve: 30,
+		{ID: "iss_le", Issuer: "Let’s Encrypt", Account: 1, Of: 2, Orders: BudgetLine{Left: 291, Count: 300, Per: 3 * hour, Counted: true}, Reserve: 30,
 			Domain: BudgetLine{Key: "northwind.example", Left: 9, Count: 50, Per: 7 * day2, Counted: true}},
-		{Issuer: "Internal CA", Orders: BudgetLine{Counted: true}, Domain: BudgetLine{Counted: true}},
+		{ID: "iss_le", Issuer: "Let’s Encrypt", Account: 2, Of: 2, Orders: BudgetLine{Left: 300, Count: 300, Per: 3 * hour, Counted: true}, Reserve: 30},
+		{ID: "iss_int", Issuer: "Internal CA", Account: 1, Of: 1, Orders: BudgetLine{Counted: true}, Domain: BudgetLine{Counted: true}},
 	}
 	return p
 }

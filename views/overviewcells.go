@@ -187,6 +187,8 @@ func (b AccountBudget) kept() float64 { return float64(b.Reserve) / float64(max(
 // domainWords are the registered domain with the fewest certificates left: "9 of 50, northwind.example".
 func (b AccountBudget) domainWords() string {
 	switch {
+	case b.Account > 1:
+		return "as above"
 	case b.Domain.Count == 0:
 		return "no such limit"
 	case b.Domain.Key == "":
@@ -196,17 +198,27 @@ func (b AccountBudget) domainWords() string {
 }
 
 func (b AccountBudget) refusedWords(now time.Time) string {
-	if b.Refused == 0 {
+	switch {
+	case b.Account > 1:
+		return "as above"
+	case b.Refused == 0:
 		return "none"
 	}
 	return plural(b.Refused, "limit") + ", last " + date(now, b.RefusedAt)
 }
 
-func (b AccountBudget) limitWords() string {
-	if b.Orders.Count == 0 {
-		return "orders are not limited"
+func (b AccountBudget) id() string { return "account-" + string(b.ID) + "-" + strconv.Itoa(b.Account) }
+
+// fine tells accounts at one authority apart.
+func (b AccountBudget) fine() string {
+	s := "orders are not limited"
+	if b.Orders.Count > 0 {
+		s = number(b.Orders.Count) + " orders in " + length(b.Orders.Per)
 	}
-	return number(b.Orders.Count) + " orders in " + length(b.Orders.Per)
+	if b.Of > 1 {
+		return "account " + number(b.Account) + " of " + number(b.Of) + ", " + s
+	}
+	return s
 }
 
 // plannedWords hold what the picture of the next two weeks shows.

@@ -14,6 +14,7 @@ const (
 	SignOutPath  = "/signout"  // POST
 	ThemePath    = "/theme"    // POST (fields theme = light | dark | system, back)
 	TenantsPath  = "/tenants"  // GET list, POST adds one
+	IssuersPath  = "/issuers"  // GET list, POST adds one (fields directory, name, eab_key_id, eab_key)
 	OverviewPath = "/overview" // GET (p = 1h | 24h | 30d): the operator's home
 )
 
@@ -95,6 +96,10 @@ func EntryURL(slug string, number int64) string {
 // TenantURL is the operator's page of a tenant: GET form, POST saves. TenantURL("new") is the empty form.
 // The buttons of the form send act = save | more | remove1 … ; more and remove only show the form again.
 func TenantURL(id tenants.TenantID) string { return TenantsPath + "/" + string(id) }
+
+// IssuerURL is an authority: GET. Below it: /limits POST (fields count1, per1 … and limit1 …), /accounts POST (field accounts),
+// /retire GET confirms and POST acts (field name). IssuerURL("new") is the form for another one.
+func IssuerURL(id tenants.IssuerID) string { return IssuersPath + "/" + string(id) }
 
 // CauseURL lists the certificates that fail for a cause, over all tenants: GET (cursor). The address of no cause at all
 // ends in "none".
