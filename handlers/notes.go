@@ -32,6 +32,10 @@ var notes = map[string]struct {
 	"changed":        {"The settings are saved. The next version is ordered with them.", false},
 	"paused":         {"The renewals are paused. They go on by themselves when the pause is over.", false},
 	"resumed":        {"The renewals go on.", false},
+	"issueradded":    {"The authority is added. No certificate comes from it before a policy names it.", false},
+	"limits":         {"The limits count now.", false},
+	"accounts":       {"New orders are spread over that many accounts now.", false},
+	"retired":        {"The authority is retired. It gets no new orders.", false},
 	"signedout":      {"", false}, // the sign-in page has its own words
 	"expired":        {"You were signed out meanwhile, so nothing was done. Sign in and send it again.", true},
 }

@@ -16,6 +16,7 @@ import (
 	"perennial/cmd/devportal/devidp"
 	"perennial/handlers"
 	"perennial/store"
+	"perennial/store/storetest"
 	"perennial/tenants"
 )
 
@@ -93,6 +94,9 @@ func (w *world) cell(t *testing.T, line handlers.Line, actor string, sample *str
 	if strings.HasPrefix(path, "/replacement/dom_") {
 		path = strings.Replace(line.Path, ":id", string(w.event), 1)
 	}
+	if strings.HasPrefix(path, "/issuers/dom_") {
+		path = strings.Replace(path, sample.Replace(":id"), w.issuer(t), 1)
+	}
 	got := w.status(t, line.Method, path, actor)
 	if line.Method == http.MethodGet {
 		if head := w.status(t, http.MethodHead, path, actor); head != got {
@@ -100,6 +104,16 @@ func (w *world) cell(t *testing.T, line handlers.Line, actor string, sample *str
 		}
 	}
 	return got
+}
+
+// issuer is the authority of the settings.
+func (w *world) issuer(t *testing.T) string {
+	t.Helper()
+	i, err := w.DB.System().Issuer(t.Context(), storetest.Directory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(i.ID)
 }
 
 func (w *world) status(t *testing.T, method, path, actor string) string {

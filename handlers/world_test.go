@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -83,13 +84,22 @@ func serve(t *testing.T, db *storetest.World) *world {
 		t.Fatal(err)
 	}
 	site := handlers.New(handlers.Config{DB: w.DB, Auth: signIn, BaseURL: w.url, Version: "test", IssuerName: "Test CA",
-		Zone:  storetest.Zone,
+		Zone: storetest.Zone, CheckDirectory: checkDirectory,
 		Rules: tenants.NameRules{AllowSpecialUse: true}, Log: log, Now: w.Clock.Now})
 	server.Config = site.Server()
 	server.Start()
 	t.Cleanup(server.Close)
 	t.Cleanup(site.Close) // before the server, which waits for streams
 	return w
+}
+
+// checkDirectory knows one authority that answers, at ca.example, and one below it that is silent.
+func checkDirectory(_ context.Context, i tenants.Issuer, eab tenants.EAB) ([]string, error) {
+	if strings.Contains(i.Directory, "silent.") {
+		return nil, &tenants.Error{Kind: tenants.Invalid, Text: "This authority was not added.",
+			Fields: map[string]string{"directory": "No authority answers there just now."}}
+	}
+	return []string{"ca.example"}, nil
 }
 
 func (w *world) startProvider(t *testing.T) {

@@ -22,6 +22,7 @@ func (p Page) nav() []link {
 	add(slug != "", "renewals", RenewalsURL(slug, 0), "Renewal schedule")
 	add(slug == "" && p.Actor.May(tenants.ReadTenants), "overview", OverviewPath, "Overview")
 	add(slug == "" && p.Actor.May(tenants.ReadTenants), "tenants", TenantsPath, "Tenants")
+	add(slug == "" && p.Actor.May(tenants.ReadTenants), "issuers", IssuersPath, "CA accounts")
 	add(slug == "" && p.Actor.May(tenants.ReadTenants), "replacement", ReplacementsPath, "Replacement")
 	add((slug != "" || p.Actor.Platform != "") && p.Actor.May(tenants.ReadAudit), "audit", AuditURL(slug), "Audit log")
 	return links

@@ -16,7 +16,7 @@ import (
 // shell is what the frame needs beside the page.
 type shell struct {
 	Title   string
-	Current string // side navigation: "domains", "renewals", "audit", "policy", "overview", "tenants"
+	Current string // side navigation: "domains", "renewals", "audit", "policy", "overview", "tenants", "issuers"
 	Live    string // address of the event stream; empty when nothing is under way
 	Say     string // announced when a live update changes it
 	Narrow  bool   // pages about one thing
