@@ -109,6 +109,7 @@ func certificatePlaces(page string) []place {
 func operatorsPlaces(*tab) []place {
 	return []place{{"overview", "/overview", nil}, {"overview of 30 days", "/overview?p=30d", nil},
 		{"a cause", "/overview/causes/dns.caa.forbidden", nil}, {"a cause of nobody", "/overview/causes/ca.stuck", nil},
+		{"authorities", "/issuers", nil}, {"authority", "/issuers", openIssuer}, {"add authority", "/issuers/new", nil},
 		{"tenants", "/tenants", nil}, {"tenants in trouble", "/tenants?trouble=1", nil}, {"add tenant", "/tenants/new", nil},
 		{"add a bad tenant", "/tenants/new", badTenant}, {"tenant", "/tenants", openAcme}, {"audit", "/audit?who=operator", openEntry},
 		{"audit entry", "/audit/1", nil}, {"a tenant's home", "/t/northwind/domains", nil}, {"a tenant's policy", "/t/northwind/settings/policy", nil},
@@ -134,6 +135,11 @@ func clicking(id string) func(*tab) { return func(b *tab) { b.t.Helper(); b.clic
 func openAcme(b *tab) {
 	b.click("open-acme")
 	b.arrives("/tenants/ten_")
+}
+
+func openIssuer(b *tab) {
+	b.click(value[string](b, `document.querySelector('table.budget tbody a').id`))
+	b.arrives("/issuers/iss_")
 }
 
 func badPolicy(b *tab) {
