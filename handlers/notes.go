@@ -36,6 +36,7 @@ var notes = map[string]struct {
 	"limits":         {"The limits count now.", false},
 	"accounts":       {"New orders are spread over that many accounts now.", false},
 	"retired":        {"The authority is retired. It gets no new orders.", false},
+	"rehearsing":     {"The dry run has begun. The page shows how far it is.", false},
 	"signedout":      {"", false}, // the sign-in page has its own words
 	"expired":        {"You were signed out meanwhile, so nothing was done. Sign in and send it again.", true},
 }

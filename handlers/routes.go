@@ -70,6 +70,8 @@ var routes = []route{
 	{"GET", "/t/:slug/domains/:id/pause", member, tenants.PauseRenewals, (*Site).confirmPause, page},
 	{"POST", "/t/:slug/domains/:id/pause", member, tenants.PauseRenewals, (*Site).pause, page},
 	{"POST", "/t/:slug/domains/:id/resume", member, tenants.PauseRenewals, (*Site).resume, page},
+	{"GET", "/t/:slug/domains/:id/dry-run", member, tenants.RenewCertificate, (*Site).confirmRehearsal, page},
+	{"POST", "/t/:slug/domains/:id/dry-run", member, tenants.RenewCertificate, (*Site).rehearse, page},
 	{"GET", "/t/:slug/domains/:id/release", member, tenants.ReleaseDomain, (*Site).confirmRelease, page},
 	{"POST", "/t/:slug/domains/:id/release", member, tenants.ReleaseDomain, (*Site).release, page},
 	{"GET", "/t/:slug/domains/:id/versions/:version/fullchain.pem", member, tenants.DownloadCertificate, (*Site).fullChain, page},

@@ -21,6 +21,7 @@ import (
 type authority struct {
 	CA
 	id                  tenants.IssuerID
+	staging             bool // for dry runs only
 	validation, signing pace
 	orders, windows     silence // as to orders, and to when to renew
 
@@ -49,23 +50,18 @@ func (e *Engine) authority(ctx context.Context, id tenants.IssuerID) (*authority
 	if a := e.authorities[id]; a != nil {
 		return a, nil
 	}
-	all, err := e.sys.Authorities(ctx)
+	one, err := e.sys.Authority(ctx, id)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("connect to authority %q: %w", id, err)
 	}
 	eab, err := e.sys.EAB(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	for _, one := range all {
-		if one.ID == id {
-			a := &authority{CA: e.Connect(one.Issuer, eab), id: id, accounts: map[tenants.AccountID]acme.Account{},
-				failed: map[tenants.AccountID]refused{}}
-			e.authorities[id] = a
-			return a, nil
-		}
-	}
-	return nil, fmt.Errorf("connect to authority %q: there is no such row", id)
+	a := &authority{CA: e.Connect(one.Issuer, eab), id: id, staging: one.StagingOf != "",
+		accounts: map[tenants.AccountID]acme.Account{}, failed: map[tenants.AccountID]refused{}}
+	e.authorities[id] = a
+	return a, nil
 }
 
 // forget lets the next turn connect to an issuer anew: its binding may have been mended meanwhile.

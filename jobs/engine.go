@@ -54,6 +54,7 @@ type Config struct {
 	Eyes    Eyes
 	Zone    Zone
 	Issuer  tenants.Issuer // of those whose policy names none. Directory is its identity; the rest is written to its row at start
+	Staging tenants.Issuer // where dry runs of orders at Issuer go; without Directory there are none
 	Log     *slog.Logger
 
 	// Workers is how many domains are tended at once by this process.
@@ -121,7 +122,7 @@ func (e *Engine) Start(ctx context.Context) (stop func(context.Context) error, e
 	}, nil
 }
 
-// Prepare makes sure that the issuer's row exists and says what the configuration says.
+// Prepare makes sure that the rows of the issuer and its staging directory exist and say what the configuration says.
 func (e *Engine) Prepare(ctx context.Context) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -130,6 +131,9 @@ func (e *Engine) Prepare(ctx context.Context) error {
 		return err
 	}
 	e.home = saved
+	if err := e.sys.SaveStaging(ctx, saved.ID, e.Staging); err != nil {
+		return err
+	}
 	return e.sys.RefreshLimits(ctx)
 }
 

@@ -97,6 +97,9 @@ func (i *issuance) again(ctx context.Context, f tenants.Finding, at time.Time) (
 // grows with every failure in a row.
 func (i *issuance) fail(ctx context.Context, f tenants.Finding) (*rest, error) {
 	i.order.State, i.order.Finding = tenants.Failed, f
+	if i.order.Dry() {
+		return &rest{at: time.Now(), finding: f}, i.endRehearsal(ctx, f)
+	}
 	i.facts.Order = nil
 	i.facts.Failures++
 	if err := i.sys.FailOrder(ctx, i.order, f, tenants.StatusAfter(i.facts, f, time.Now())); err != nil {

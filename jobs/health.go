@@ -78,6 +78,9 @@ func (t *turn) informed(ctx context.Context) {
 }
 
 func (t *turn) sayCA(ctx context.Context, ok bool, text string, next time.Time) {
+	if t.authority.staging { // nobody waits for that one
+		return
+	}
 	t.say(ctx, theCA+string(t.authority.id), ok, text, next)
 }
 

@@ -109,6 +109,14 @@ func (t *turn) act(ctx context.Context, step tenants.Step) (*rest, error) {
 		return nil, t.revoke(ctx, step.Version)
 	case tenants.ActRelease:
 		return t.release(ctx)
+	case tenants.ActPlanRehearsal:
+		return nil, t.planRehearsal(ctx)
+	case tenants.ActRehearse:
+		return t.rehearse(ctx, step.At)
+	case tenants.ActEndRehearsal:
+		return nil, t.endRehearsal(ctx, step.Finding)
+	case tenants.ActTidyRehearsal:
+		return t.tidyRehearsal(ctx)
 	}
 	return nil, fmt.Errorf("unknown act %q", step.Act)
 }
@@ -222,7 +230,7 @@ func (t *turn) clean(ctx context.Context) (*rest, error) {
 	dirty := t.facts.Dirty()
 	for i, c := range dirty {
 		if r, err := t.remove(ctx, c); err != nil || r != nil {
-			return r, cmp.Or(t.sys.SaveCleaned(ctx, dirty[:i]), err)
+			return t.unblamed(r, c), cmp.Or(t.sys.SaveCleaned(ctx, dirty[:i]), err)
 		}
 		dirty[i].Cleaned = time.Now()
 	}

@@ -27,6 +27,7 @@ type world struct {
 	engine     *jobs.Engine
 	ca         *fakeCA
 	others     map[string]*fakeCA // by directory
+	staging    *fakeCA            // nil: none is known
 	dns        *fakeDNS
 	scope      *store.Scope
 	other      *store.Scope
@@ -90,7 +91,7 @@ func (w *world) start() {
 	w.t.Helper()
 	w.engine = jobs.New(jobs.Config{
 		DB: w.db, Log: slog.New(slog.DiscardHandler), Connect: w.connect, Eyes: w.dns, Zone: w.dns, FirstPoll: 10 * time.Millisecond, StuckAfter: w.stuckAfter,
-		Patience: w.patience, Issuer: w.issuer,
+		Patience: w.patience, Issuer: w.issuer, Staging: w.stage(),
 	})
 	w.must(w.db.System().ClearLeases(w.ctx))
 	w.must(w.engine.Prepare(w.ctx))
@@ -99,6 +100,9 @@ func (w *world) start() {
 func (w *world) connect(i tenants.Issuer, _ tenants.EAB) jobs.CA {
 	if ca := w.others[i.Directory]; ca != nil {
 		return ca
+	}
+	if i.Directory == stagingDirectory {
+		return w.staging
 	}
 	return w.ca
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -28,6 +29,7 @@ type Authority struct {
 	InUse          int               // of Accounts, how many new orders are spread over: the first ones
 	Accounts       []tenants.Account // by shard
 	Retired        bool              // takes no new orders
+	StagingOf      tenants.IssuerID  // whose dry runs go here; then no certificate is ever ordered here
 }
 
 // For is the issuer with the account that works for a tenant.
@@ -46,7 +48,7 @@ func (a Authority) With(account tenants.Account) tenants.Issuer {
 const (
 	accountColumns = `a.id, a.issuer_id, a.shard, a.url, a.key_type, case when a.next_type = '' then 0 else 1 end, a.created_at`
 
-	authoritiesSQL = `select ` + issuerColumns + `, i.accounts, case when i.retired_at > 0 then 1 else 0 end, ` + accountColumns + `
+	authoritiesSQL = `select ` + issuerColumns + `, i.accounts, case when i.retired_at > 0 then 1 else 0 end, i.staging_of, ` + accountColumns + `
 from ` + issuerTables + ` join accounts a on a.issuer_id = i.id order by i.rank, i.id, a.shard`
 )
 
@@ -54,12 +56,18 @@ func scanAccount(a *tenants.Account) []any {
 	return []any{&a.ID, &a.Issuer, &a.Shard, &a.URL, &a.KeyType, flag{&a.Changing}, at(&a.Created)}
 }
 
-// authorities lists all issuers in the operator's order of preference.
-func (q query) authorities() (all []Authority, err error) {
+// authorities lists the issuers that certificates are ordered from, in the operator's order of preference.
+func (q query) authorities() ([]Authority, error) {
+	all, err := q.directories()
+	return slices.DeleteFunc(all, func(a Authority) bool { return a.StagingOf != "" }), err
+}
+
+// directories lists all issuers, those for dry runs among them.
+func (q query) directories() (all []Authority, err error) {
 	return all, q.each(func(r rows) error {
 		var one Authority
 		var account tenants.Account
-		dest := slices.Concat(scanIssuer(&one.Issuer), []any{&one.InUse, flag{&one.Retired}}, scanAccount(&account))
+		dest := slices.Concat(scanIssuer(&one.Issuer), []any{&one.InUse, flag{&one.Retired}, &one.StagingOf}, scanAccount(&account))
 		if err := r.Scan(dest...); err != nil {
 			return err
 		}
@@ -73,8 +81,18 @@ func (q query) authorities() (all []Authority, err error) {
 }
 
 // Authorities lists all issuers that the portal knows, retired ones included, in the operator's order of preference.
+// Those that are for dry runs only are left out.
 func (s *System) Authorities(ctx context.Context) ([]Authority, error) {
 	return s.db.read(ctx).authorities()
+}
+
+// Authority reads one issuer, whatever it is for.
+func (s *System) Authority(ctx context.Context, id tenants.IssuerID) (Authority, error) {
+	all, err := s.db.read(ctx).directories()
+	if i := slices.IndexFunc(all, func(a Authority) bool { return a.ID == id }); i >= 0 {
+		return all[i], err
+	}
+	return Authority{}, orAbsent(cmp.Or(err, errNone), "authority")
 }
 
 // of finds the issuer that an order was placed with, with the account that was used.

@@ -49,7 +49,7 @@ update issuers set eab_key_id = $2, eab_key = $3,
 where id = $1`
 
 func (t *tx) addIssuer(by tenants.Actor, i tenants.Issuer, eab tenants.EAB) (tenants.IssuerID, error) {
-	all, err := t.authorities()
+	all, err := t.directories()
 	if err != nil {
 		return "", err
 	}

@@ -161,6 +161,9 @@ func (s *Scope) Domain(ctx context.Context, id tenants.DomainID) (v DomainView, 
 		}
 		v.Order = &latest
 	}
+	if v.Rehearsal, v.Staging, err = q.lastRehearsal(d, v.Issuer, s.db.now()); err != nil {
+		return v, err
+	}
 	v.Entries, err = q.entriesAbout(d.Tenant, string(d.ID), 8)
 	return v, err
 }

@@ -45,7 +45,10 @@ func (q query) lineage(d *domainRow) (f tenants.Facts, err error) {
 	if err = q.rules(d.Tenant, &f); err != nil {
 		return f, err
 	}
-	f.Current, err = q.currentVersion(f.Certificate)
+	if f.Current, err = q.currentVersion(f.Certificate); err != nil {
+		return f, err
+	}
+	f.Rehearsal, err = q.untidyRehearsal(d)
 	return f, err
 }
 
@@ -57,10 +60,11 @@ func (q query) rules(tenant tenants.TenantID, f *tenants.Facts) error {
 
 // issuers fills in who was or will be asked, and who signed what there is.
 func (q query) issuers(f *tenants.Facts, now time.Time) error {
-	all, err := q.authorities()
+	all, err := q.directories()
 	if err != nil {
 		return err
 	}
+	defer func() { stage(all, f) }()
 	first := f.Signer // of the lineage; without a version, who was meant to be asked
 	if f.Signer = (tenants.Issuer{}); f.Current != nil {
 		f.Signer = of(all, f.Current.IssuerID, f.Current.Account)
@@ -112,8 +116,8 @@ func (q query) currentVersion(c tenants.Certificate) (*tenants.Version, error) {
 
 func (q query) openOrder(d *domainRow) (*tenants.Order, error) {
 	var o tenants.Order
-	err := q.one(`select `+orderColumns+` from orders o where o.tenant_id = $1 and o.domain_id = $2 and o.ended_at = 0`,
-		[]any{d.Tenant, d.ID}, scanOrder(&o)...)
+	err := q.one(`select `+orderColumns+` from orders o where o.tenant_id = $1 and o.domain_id = $2 and o.ended_at = 0 and o.reason <> $3`,
+		[]any{d.Tenant, d.ID, tenants.InRehearsal}, scanOrder(&o)...)
 	if errors.Is(err, errNone) {
 		return nil, nil
 	}
@@ -140,7 +144,7 @@ const remembered = 200 * 24 * time.Hour
 func (q query) authorizations(d *domainRow, now time.Time) ([]tenants.Authorization, error) {
 	return collect(q, func(r rows) (a tenants.Authorization, err error) { return a, r.Scan(&a.URL, &a.Issuer, &a.Account) }, `
 select c.authz, o.issuer_id, o.account_id from challenges c join orders o on o.id = c.order_id
-where c.tenant_id = $1 and c.domain_id = $2 and c.authz <> '' and o.created_at > $3
+where c.tenant_id = $1 and c.domain_id = $2 and c.authz <> '' and o.created_at > $3 and o.reason <> $4
 group by c.authz, o.issuer_id, o.account_id order by max(c.id) desc limit 500`,
-		d.Tenant, d.ID, us(now.Add(-remembered)))
+		d.Tenant, d.ID, us(now.Add(-remembered)), tenants.InRehearsal)
 }

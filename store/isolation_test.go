@@ -56,6 +56,9 @@ var reaches = map[string]reach{
 	"Release": func(ctx context.Context, s *store.Scope, f foreign) (any, error) {
 		return nil, s.Release(ctx, f.domain, f.name)
 	},
+	"Rehearse": func(ctx context.Context, s *store.Scope, f foreign) (any, error) {
+		return nil, s.Rehearse(ctx, f.domain)
+	},
 	"Entry": func(ctx context.Context, s *store.Scope, f foreign) (any, error) { return s.Entry(ctx, 8) },
 	"DownloadChain": func(ctx context.Context, s *store.Scope, f foreign) (any, error) {
 		_, v, err := s.DownloadChain(ctx, f.version)
@@ -107,7 +110,7 @@ var reaches = map[string]reach{
 	},
 }
 
-var byID = []string{"Domain", "CheckNow", "RenewNow", "Revoke", "RevokeNow", "Facts", "PreviewSettings", "SaveSettings", "Pause", "Resume", "Release", "Entry", "DownloadChain", "DownloadKey"}
+var byID = []string{"Domain", "CheckNow", "RenewNow", "Revoke", "RevokeNow", "Facts", "PreviewSettings", "SaveSettings", "Pause", "Resume", "Release", "Rehearse", "Entry", "DownloadChain", "DownloadKey"}
 
 func TestIsolation(t *testing.T) {
 	scope := reflect.TypeFor[*store.Scope]()

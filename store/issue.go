@@ -23,7 +23,7 @@ func (s *System) Issue(ctx context.Context, o tenants.Order, v tenants.Version, 
 		if err := sameRevision(was, o.Revision); err != nil {
 			return err
 		}
-		if !was.State.May(tenants.Issued) {
+		if !was.State.May(tenants.Issued) || was.Dry() {
 			return fmt.Errorf("issue order %s: from %s to %s is not a step", o.ID, was.State, tenants.Issued)
 		}
 		id, err = t.issue(d, was, o, v, due)

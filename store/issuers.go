@@ -59,7 +59,7 @@ insert into issuers (id, name, directory, profile, caa, limits, free_ari, create
 values ($1, $2, $3, $4, $5, $6, $7, $8)
 on conflict (directory) do update set name = excluded.name, profile = excluded.profile,
 	caa = case excluded.caa when 'null' then issuers.caa else excluded.caa end,
-	limits = excluded.limits, free_ari = excluded.free_ari, retired_at = 0
+	limits = excluded.limits, free_ari = excluded.free_ari, staging_of = '', retired_at = 0
 returning id`
 
 // SaveIssuer writes what is configured of a directory, which identifies the issuer: name, profile, CAA identities and

@@ -12,7 +12,7 @@ import (
 // else that of the settings. Only a policy that would ever move on gets more than one.
 func (q query) offers(all []Authority, p tenants.Policy, tenant tenants.TenantID) (offers []tenants.Offer) {
 	for _, id := range p.Issuers {
-		i := slices.IndexFunc(all, func(a Authority) bool { return a.ID == id && !a.Retired })
+		i := slices.IndexFunc(all, func(a Authority) bool { return a.ID == id && !a.Retired && a.StagingOf == "" })
 		if i < 0 {
 			continue
 		}

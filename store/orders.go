@@ -23,10 +23,10 @@ func scanOrder(o *tenants.Order) []any {
 
 func readOrder(r rows) (o tenants.Order, err error) { return o, r.Scan(scanOrder(&o)...) }
 
-// orders lists a domain's orders, newest first, without challenges.
+// orders lists a domain's orders, newest first, without challenges and without dry runs.
 func (q query) orders(tenant tenants.TenantID, id tenants.DomainID, limit int) ([]tenants.Order, error) {
 	return collect(q, readOrder, `select `+orderColumns+`
-from orders o where o.tenant_id = $1 and o.domain_id = $2 order by o.id desc limit $3`, tenant, id, limit)
+from orders o where o.tenant_id = $1 and o.domain_id = $2 and o.reason <> $4 order by o.id desc limit $3`, tenant, id, limit, tenants.InRehearsal)
 }
 
 const lockOrderSQL = `select` + domainColumns + `, ` + orderColumns + `
@@ -101,7 +101,7 @@ func (t *tx) stepOrder(d *domainRow, was, o tenants.Order) (tenants.Order, error
 	if !was.State.Open() {
 		return o, conflict("Order %s has ended. Read the domain again.", o.ID)
 	}
-	if was.State != o.State && o.State == tenants.Ordered {
+	if was.State != o.State && o.State == tenants.Ordered && !o.Dry() {
 		t.record(tenants.System(d.Tenant), tenants.DidPlaceOrder, string(d.ID), d.Name, fmt.Sprintf("placed an order for %s.", d.Name))
 	}
 	return t.saveOrder(d, o, was)
@@ -145,6 +145,10 @@ func (t *tx) saveOrder(d *domainRow, o, was tenants.Order) (tenants.Order, error
 		if err := t.landed(was.Issuer, was.Cost); err != nil {
 			return o, err
 		}
+	}
+	if o.Dry() { // the domain does not notice
+		t.touch(d.Tenant, d.ID)
+		return o, nil
 	}
 	if d.orderState = o.State; !o.State.Open() {
 		d.orderState, d.rank = "", 0

@@ -96,13 +96,13 @@ func (p *Platform) Overview(ctx context.Context, period time.Duration) (o Platfo
 	return o, nil
 }
 
-// A failed order without a finding is one that was not wanted any more. Only of failed ones the row is read.
+// A failed order without a finding is one that was not wanted any more; dry runs do not count. Only of failed ones the row is read.
 const endedSQL = `
 select state, case reason when 'first' then 1 else 0 end as initial, count(*) from orders
-where ended_at > 0 and ended_at >= $1 and state = 'issued' group by state, initial
+where ended_at > 0 and ended_at >= $1 and state = 'issued' and reason <> 'dry run' group by state, initial
 union all
 select state, case reason when 'first' then 1 else 0 end as initial, count(*) from orders
-where ended_at > 0 and ended_at >= $1 and state = 'failed' and finding <> '' group by state, initial`
+where ended_at > 0 and ended_at >= $1 and state = 'failed' and reason <> 'dry run' and finding <> '' group by state, initial`
 
 func (q query) ended(o *PlatformOverview) error {
 	return q.each(func(r rows) error {
@@ -127,7 +127,7 @@ func (q query) ended(o *PlatformOverview) error {
 }
 
 const leadSQL = `
-select lead from orders where ended_at > 0 and ended_at >= $1 and state = 'issued' and reason <> 'first'
+select lead from orders where ended_at > 0 and ended_at >= $1 and state = 'issued' and reason not in ('first', 'dry run')
 order by lead limit 1 offset $2`
 
 // lead needs o.Renewed. Of an even number it is the lower of the two in the middle.
@@ -212,7 +212,8 @@ func (c *Cause) add(of Cause, t tenants.Tenant) {
 }
 
 const runningSQL = `
-select state, count(*), coalesce(min(case when placing_at > 0 then placing_at end), 0) from orders where ended_at = 0 group by state`
+select state, count(*), coalesce(min(case when placing_at > 0 then placing_at end), 0) from orders
+where ended_at = 0 and reason <> 'dry run' group by state`
 
 func (q query) running(o *PlatformOverview) error {
 	found := map[tenants.OrderState]RunningState{}

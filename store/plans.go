@@ -127,7 +127,7 @@ func (s *System) FinishRelease(ctx context.Context, id tenants.DomainID) error {
 		if d.releasing.IsZero() && (!d.Proved.IsZero() || t.now.Before(d.Reserved)) {
 			return conflict("Nobody gave %s up. Read the domain again.", d.Name)
 		}
-		if err := t.endOrder(d, "The name is given up."); err != nil {
+		if err := errors.Join(t.endOrder(d, "The name is given up."), t.dropRehearsal(d)); err != nil {
 			return err
 		}
 		if left, err := t.leftover(d); err != nil || len(left) > 0 {

@@ -96,11 +96,13 @@ type DomainView struct {
 	Certificate tenants.Certificate
 	Issuer      tenants.Issuer
 	Current     *tenants.Version
-	Versions    []tenants.Version // newest first, at most 20
-	Order       *tenants.Order    // the open one, else the latest, else nil
-	Orders      []tenants.Order   // newest first, at most 10, without challenges
-	Entries     []tenants.Entry   // newest first, at most 8
-	Releasing   time.Time         // when it was given up, while that is being done
+	Versions    []tenants.Version  // newest first, at most 20
+	Order       *tenants.Order     // the open one, else the latest, else nil
+	Orders      []tenants.Order    // newest first, at most 10, without challenges
+	Entries     []tenants.Entry    // newest first, at most 8
+	Releasing   time.Time          // when it was given up, while that is being done
+	Rehearsal   *tenants.Rehearsal // the last dry run, nil for none
+	Staging     tenants.Issuer     // where the next would go; zero for nowhere
 }
 
 // RegisterOptions are the choices that a registration may leave to the defaults.

@@ -23,6 +23,7 @@ const (
 	InWindow        Reason = "ari"         // the CA's own renewal window (RFC 9773)
 	AtThreshold     Reason = "threshold"   // the policy's days before the end
 	LastThird       Reason = "lifetime"    // the last third (last half under ten days) of the lifetime, or the policy's part
+	InRehearsal     Reason = "dry run"     // none will be: a rehearsal at the staging directory
 )
 
 // Emergency reports whether the renewal may break the renewal hours and use the share of the budget kept for

@@ -205,6 +205,26 @@ var explanations = map[Code]Explanation{
 		Why: "The record {record|_acme-challenge} did not come in time.",
 		Who: Customer, Do: "Add the domain again, which gives it a new record to set.",
 	},
+	RehearsalOvertaken: {
+		Short: "A real order goes first", Happened: "A real order became due",
+		Why: "It goes first, so the dry run was ended. That says nothing about your DNS.",
+		Who: Nobody, Do: "Nothing for you to do. Ask for another dry run once that order is done.", Heals: true,
+	},
+	RehearsalOvertaken + "/released": {
+		Short: "The domain was given up", Happened: "The domain was given up",
+		Why: "The dry run was ended with it.",
+		Who: Nobody, Do: "Nothing for you to do.", Heals: true,
+	},
+	RehearsalLate: {
+		Short: "It took too long", Happened: "The dry run did not end in time",
+		Why: "A dry run has 10 minutes, and {ca|the authority} did not finish within them.",
+		Who: CADo, Do: "Nothing for you to do. Ask for another dry run later; real orders have more patience.", Heals: true,
+	},
+	RehearsalNowhere: {
+		Short: "No staging directory", Happened: "There is no staging directory any more",
+		Why: "Whoever runs this portal took the one of {ca|the authority} out of the settings.",
+		Who: OperatorDo, Do: "Nothing for you to do. Real orders go on as always.",
+	},
 }
 
 // unexplained stands for codes of a later version.

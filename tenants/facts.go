@@ -21,6 +21,7 @@ type Facts struct {
 	Leftover    []Challenge     // of closed orders, still dirty
 	Authz       []Authorization // to deactivate when releasing
 	Revoking    []Version       // versions of the lineage that somebody asked to revoke and that are not revoked yet
+	Rehearsal   *Rehearsal      // one that is asked for, under way, or not tidied up; else nil
 }
 
 // Authorization is what an account of ours won at an issuer, and may live on there (RFC 8555, section 7.1.4).
@@ -50,8 +51,9 @@ const (
 // Step is a decision of Next.
 type Step struct {
 	Act     Act
-	At      time.Time // for ActWait: when to ask again
+	At      time.Time // for ActWait and ActRehearse: when to ask again
 	Why     string    // one sentence, for the page and the log
 	Reason  Reason    // for ActPlan
 	Version VersionID // for ActRevoke
+	Finding Finding   // for ActEndRehearsal
 }

@@ -38,6 +38,13 @@ const (
 	KeyNeeded         Code = "key.csr"                // the next version needs another CSR of the customer's own
 )
 
+// Why a dry run ends that found nothing wrong.
+const (
+	RehearsalOvertaken Code = "dryrun.overtaken" // something real had to be done meanwhile
+	RehearsalLate      Code = "dryrun.late"      // it found no end in time
+	RehearsalNowhere   Code = "dryrun.nowhere"   // there is no staging directory any more
+)
+
 // Finding is a cause met in one place. Its zero value means: nothing is wrong.
 type Finding struct {
 	Code Code

@@ -19,7 +19,7 @@ func Next(f Facts, now time.Time) Step {
 	} {
 		if step, decided := rule(f, now); decided {
 			step.At = f.WakeFor(step.At, now)
-			return step
+			return f.rehearse(step, now)
 		}
 	}
 	return Step{Act: ActWait, At: now.Add(time.Hour), Why: "Nothing is planned."}

@@ -36,6 +36,9 @@ func (p DomainPage) ordering() bool { return p.Order != nil && p.Order.State.Ope
 
 // underWay reports whether the page may change while somebody looks at it.
 func (p DomainPage) underWay() bool {
+	if p.rehearsing() {
+		return true
+	}
 	if p.ordering() || p.Current == nil || p.Domain.Status != tenants.Active {
 		return p.Domain.Status != tenants.Released
 	}
@@ -46,6 +49,9 @@ func (p DomainPage) shell(say string, dialogs templ.Component) shell {
 	s := shell{Title: p.Domain.Name, Current: "domains", Narrow: true, Dialogs: dialogs}
 	if p.underWay() {
 		s.Live, s.Say = EventsURL(p.Tenant.Slug, p.Domain.ID), say
+	}
+	if p.rehearsing() {
+		s.Say = p.rehearsalSay()
 	}
 	return s
 }

@@ -125,13 +125,15 @@ type DomainPage struct {
 	Domain      tenants.Domain
 	Certificate tenants.Certificate
 	Issuer      tenants.Issuer
-	Current     *tenants.Version  // nil before the first
-	Versions    []tenants.Version // newest first
-	Order       *tenants.Order    // the open one, or the latest; nil before the first
-	Orders      []tenants.Order   // the latest ten, newest first: the attempts
-	Entries     []tenants.Entry   // the latest about it, newest first
-	Registered  string            // public suffix + 1 of the name: what a DNS page usually adds by itself
-	Lifetime    time.Duration     // how long the authority's certificates live; zero when not known
+	Current     *tenants.Version   // nil before the first
+	Versions    []tenants.Version  // newest first
+	Order       *tenants.Order     // the open one, or the latest; nil before the first
+	Orders      []tenants.Order    // the latest ten, newest first: the attempts
+	Entries     []tenants.Entry    // the latest about it, newest first
+	Registered  string             // public suffix + 1 of the name: what a DNS page usually adds by itself
+	Lifetime    time.Duration      // how long the authority's certificates live; zero when not known
+	Rehearsal   *tenants.Rehearsal // the last dry run; nil for none
+	Staging     tenants.Issuer     // where the next would go; zero for nowhere
 	Outages     []Outage
 	ShowVersion bool // the certificate page was asked for although something fails
 }

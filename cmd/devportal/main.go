@@ -41,7 +41,7 @@ func parse(args []string, errs io.Writer) (options, error) {
 	var o options
 	f := flag.NewFlagSet("devportal", flag.ContinueOnError)
 	f.SetOutput(errs)
-	f.StringVar(&o.listen, "listen", "127.0.0.1:8080", "`address` of the portal; its neighbours take the next four ports, port 0 takes free ones")
+	f.StringVar(&o.listen, "listen", "127.0.0.1:8080", "`address` of the portal; its neighbours take the next five ports, port 0 takes free ones")
 	f.StringVar(&o.data, "data", "", "`folder` to keep data in; without it a temporary one that is removed at the end")
 	f.StringVar(&o.postgres, "postgres", "", "postgres:// `URL` to use instead of SQLite")
 	f.StringVar(&o.state, "state", "", "`file` to write addresses and people to, as JSON, once everything answers")

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -28,6 +29,7 @@ var customerZones = []string{"acme.example", "acme-group.example", "northwind.ex
 type world struct {
 	portal   *app.App
 	ca       *devca.CA
+	staging  *devca.CA // of the same authority, for dry runs
 	dns      *devdns.Server
 	provider *devidp.Provider
 	page     *http.Server
@@ -49,11 +51,14 @@ func begin(ctx context.Context, o options, log *slog.Logger) (w *world, err erro
 	if err = recall(w.dns, o.records()); err != nil {
 		return w, err
 	}
-	if w.ca, err = startCA(ctx, o, w.dns.Addr); err != nil {
+	if w.ca, err = startCA(ctx, o.beside(3), w.dns.Addr, o.enforced()); err != nil {
 		return w, err
 	}
-	if err = os.WriteFile(w.rootFile, w.ca.RootPEM, 0o644); err != nil {
-		return w, fmt.Errorf("write the authority's root: %w", err)
+	if w.staging, err = startCA(ctx, o.beside(5), w.dns.Addr, nil); err != nil {
+		return w, err
+	}
+	if err = os.WriteFile(w.rootFile, slices.Concat(w.ca.RootPEM, w.staging.RootPEM), 0o644); err != nil {
+		return w, fmt.Errorf("write the authority's roots: %w", err)
 	}
 	if w.provider, err = devidp.Start(ctx, devidp.Config{Listen: o.beside(1), People: identities(), Log: log}); err != nil {
 		return w, fmt.Errorf("start the OpenID Provider: %w", err)
@@ -87,10 +92,10 @@ var profiles = map[string]time.Duration{
 	"tlsserver": 45 * 24 * time.Hour, "legacy": 64 * 24 * time.Hour, "classic": 90 * 24 * time.Hour,
 }
 
-func startCA(ctx context.Context, o options, resolver string) (*devca.CA, error) {
+func startCA(ctx context.Context, addr, resolver string, limits tenants.Limits) (*devca.CA, error) {
 	ca, err := devca.Start(ctx, devca.Config{
-		Listen: o.beside(3), Resolver: resolver, Profiles: profiles, Identities: []string{"ca.portal.example"},
-		CheckCAA: true, AskAgain: time.Minute, Hooks: unhurried, Limits: o.enforced(),
+		Listen: addr, Resolver: resolver, Profiles: profiles, Identities: []string{"ca.portal.example"},
+		CheckCAA: true, AskAgain: time.Minute, Hooks: unhurried, Limits: limits,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("start the authority: %w", err)
@@ -142,6 +147,7 @@ func (w *world) config(o options) app.Config {
 	c.OIDCClientSecret = tenants.NewSecret([]byte(w.provider.ClientSecret))
 	c.OperatorGroup, c.AuditorGroup = operatorGroup, auditorGroup
 	c.ACMEDirectory, c.ACMERootFile, c.ACMEAcceptTerms = w.ca.Directory, w.rootFile, true
+	c.ACMEStagingDirectory = w.staging.Directory
 	c.ACMEName, c.ACMEProfile = "Example CA", "minutes"
 	c.ACMEOrders = devca.LetsEncrypt(max(1, o.limits))[tenants.OrdersPerAccount]
 	c.ACMEFirstPoll = 20 * time.Millisecond
@@ -165,8 +171,10 @@ func (w *world) end() error {
 	if w.provider != nil {
 		errs = append(errs, w.provider.Close())
 	}
-	if w.ca != nil {
-		errs = append(errs, w.ca.Close())
+	for _, ca := range []*devca.CA{w.ca, w.staging} {
+		if ca != nil {
+			errs = append(errs, ca.Close())
+		}
 	}
 	if w.dns != nil {
 		errs = append(errs, w.dns.Close())

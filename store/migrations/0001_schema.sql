@@ -92,6 +92,7 @@ create table issuers (
   eab_key     {bytes},                       -- sealed
   accounts    {int}   not null default 1,    -- how many of them new orders are spread over
   rank        {int}   not null default 0,    -- the operator's order of preference
+  staging_of  {text}  not null default '',   -- issuer whose dry runs go here; no certificate is ever ordered from it
   created_at  {int}   not null,
   retired_at  {int}   not null default 0
 ){strict};
@@ -274,6 +275,19 @@ create table challenges (
 ){strict};
 create index challenges_dirty on challenges (domain_id) where presented_at > 0 and cleaned_at = 0;
 create index challenges_domain on challenges (domain_id, id);
+
+-- The last dry run of a domain; the next one takes its place. Its order is a row of orders, of reason 'dry run'.
+create table rehearsals (
+  domain_id  {text} not null primary key references domains (id),
+  tenant_id  {text} not null references tenants (id),
+  order_id   {text} not null default '',      -- none before the record was seen
+  asked_at   {int}  not null,
+  asked_by   {text} not null,
+  seen_at    {int}  not null default 0,       -- the record was right
+  ended_at   {int}  not null default 0,
+  finding    {text} not null default '',      -- what stands in its way; then why it failed, empty: it passed
+  tidied_at  {int}  not null default 0        -- what it won at the authority was given back
+){strict};
 
 create table versions (
   id             {text}  not null primary key,

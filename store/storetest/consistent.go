@@ -134,16 +134,18 @@ select c.id from certificates c where c.current_version <> coalesce((select v.id
 select certificate_id from versions group by certificate_id having min(number) <> 1 or max(number) <> count(*)`},
 	{says: "all versions but the current one are replaced", sql: `
 select v.id from versions v join certificates c on c.id = v.certificate_id where (v.replaced_at = 0) <> (v.id = c.current_version)`},
-	{says: "an issued order has one version and no other order has any", sql: `
+	{says: "an issued order has one version and no other order has any, nor has a dry run", sql: `
 select o.id || ' is ' || o.state from orders o
-where (select count(*) from versions v where v.order_id = o.id) <> case o.state when 'issued' then 1 else 0 end`},
+where (select count(*) from versions v where v.order_id = o.id) <> case when o.state = 'issued' and o.reason <> 'dry run' then 1 else 0 end`},
 	{says: "a version is of the certificate, the names and the reason of its order", sql: `
 select v.id from versions v join orders o on o.id = v.order_id
 where v.certificate_id <> o.certificate_id or v.tenant_id <> o.tenant_id or v.names <> o.names or v.reason <> o.reason or v.not_before >= v.not_after`},
 
-	{says: "an order holds a key while it is open, and not after", sql: `
-select id || ' is ' || state from orders where (ended_at = 0) <> (private_key is not null and length(private_key) > 0)`},
-	{says: "every version has its key", sql: `select id from versions where length(private_key) = 0`},
+	{says: "an order holds a key while it is open, and not after, and never one of the customer's", sql: `
+select id || ' is ' || state from orders where (ended_at = 0 and csr = '') <> (private_key is not null and length(private_key) > 0)`},
+	{says: "every version has its key, unless the customer has it", sql: `
+select v.id from versions v join orders o on o.id = v.order_id
+where (o.csr = '') <> (v.private_key is not null and length(v.private_key) > 0)`},
 
 	{says: "a released domain leaves no TXT value and no open order behind", sql: `
 select d.name from domains d where d.released_at > 0 and (exists (select 1 from challenges c
@@ -161,7 +163,7 @@ select d.name from domains d join certificates c on c.domain_id = d.id left join
 where d.has_version <> case when v.id is null then 0 else 1 end or d.not_before <> coalesce(v.not_before, 0)
 	or d.not_after <> coalesce(v.not_after, 0) or d.sort_at <> coalesce(v.not_after, d.reserved_at)`},
 	{says: "a domain copies the state of its open order", sql: `
-select d.name || ' has ' || d.order_state from domains d left join orders o on o.domain_id = d.id and o.ended_at = 0
+select d.name || ' has ' || d.order_state from domains d left join orders o on o.domain_id = d.id and o.ended_at = 0 and o.reason <> 'dry run'
 where d.order_state <> coalesce(o.state, '')`},
 	{says: "a domain copies its plan", read: plansCopied},
 	{says: "a domain is released when its status says so", sql: `
@@ -205,7 +207,7 @@ where (lease_owner = '') <> (lease_until = 0) or lease_owner = '' and working = 
 select domain_id || ' ' || lease_owner from agenda where lease_until > $1`},
 	{says: "who waits for a budget is planned and not placed, and who was let out of the waiting room is not in it", sql: `
 select a.domain_id from agenda a where (a.awaiting_budget <> '' or a.admitted_budget <> '') and (a.awaiting_budget = a.admitted_budget
-	or not exists (select 1 from issuers i where i.id = a.awaiting_budget or i.id = a.admitted_budget))
+	or not exists (select 1 from accounts b where b.id = a.awaiting_budget or b.id = a.admitted_budget))
 union all select a.domain_id from agenda a where a.awaiting_budget <> ''
 	and not exists (select 1 from orders o where o.domain_id = a.domain_id and o.ended_at = 0 and o.state = 'planned' and o.placing_at = 0)`},
 	{says: "a bucket owes no more than its limit twice over, unless the authority said so, and only knows the past", read: bucketsPossible},

@@ -102,6 +102,8 @@ func certificatePlaces(page string) []place {
 		{"what changes", page + "/settings", showEffect},
 		{"pause", page + "/pause", nil},
 		{"confirm release", page + "/release", nil},
+		{"dry run dialog", page, clicking("start-dry-run")},
+		{"confirm dry run", page + "/dry-run", nil},
 		{"release of another name", page + "/release", wrongName},
 	}
 }

@@ -23,7 +23,7 @@ func TestBrowser(t *testing.T) {
 		test func(*testing.T, *world)
 	}{
 		{"newcomer", newcomer}, {"other tenant", otherTenant}, {"without script", withoutScript},
-		{"revocation", revocation}, {"own CSR", ownCSR},
+		{"dry run", rehearsal}, {"revocation", revocation}, {"own CSR", ownCSR},
 		{"operator", operator}, {"platform auditor", platformAuditor}, {"replacement", replacing}, {"accessibility", everyPage},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.test(t, w) })

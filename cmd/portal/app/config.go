@@ -43,6 +43,8 @@ type Config struct {
 
 	// Directory URL of the ACME certificate authority.
 	ACMEDirectory string `name:"acme-directory" group:"Certificate authority" default:"https://acme-v02.api.letsencrypt.org/directory"`
+	// Directory URL that dry runs go to: the whole path, of which nothing is kept. Without it, the authority's own staging directory where one is known; write none for no dry runs.
+	ACMEStagingDirectory string `name:"acme-staging-directory" group:"Certificate authority"`
 	// The authority's name on pages. Without it, the known name or the directory's host is shown.
 	ACMEName string `name:"acme-name" group:"Certificate authority"`
 	// You have read the authority's terms of service and agree. Required.

@@ -31,6 +31,8 @@ func manual(setting string) string {
 		return "Further origins that signing in passes through, when the provider hands people on to another: https://host, separated by commas. Browsers stop there otherwise."
 	case "acme-directory":
 		return "Directory URL of the ACME certificate authority."
+	case "acme-staging-directory":
+		return "Directory URL that dry runs go to: the whole path, of which nothing is kept. Without it, the authority's own staging directory where one is known; write none for no dry runs."
 	case "acme-name":
 		return "The authority's name on pages. Without it, the known name or the directory's host is shown."
 	case "acme-accept-terms":

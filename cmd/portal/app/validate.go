@@ -94,6 +94,7 @@ func (c Config) checkSignIn(f *Faults) {
 func (c Config) checkAuthority(f *Faults) {
 	_, err := tenants.ParseIssuer(tenants.IssuerForm{Directory: c.ACMEDirectory, EABKeyID: c.ACMEEABKeyID, EABKey: c.ACMEEABKey})
 	f.addFields(err, map[string]string{"directory": "acme-directory", "eab_key_id": "acme-eab-key-id", "eab_key": "acme-eab-key"})
+	c.checkStaging(f)
 	if !c.ACMEAcceptTerms {
 		f.add("acme-accept-terms", "The authority's terms of service are not agreed to. Read them, then write true.")
 	}
