@@ -26,12 +26,14 @@ func (c Code) Known() bool {
 
 // repairs are what the operator does about causes that are the operator's.
 var repairs = map[Code]string{
-	"":             "See whether the portal was running and could order at that time. Its log and the audit log of the domain say what it did.",
-	WriteRefused:   "Repair the portal’s access to its zone: the credentials, and the permission to write TXT records. The orders then go on by themselves.",
-	WriteSilent:    "See whether the DNS server of our zone runs and can be reached from here. The orders then go on by themselves.",
-	ResolverSilent: "See whether the recursive name servers in the configuration answer this machine. The checks then go on by themselves.",
-	CABroken:       "Read the authority’s raw answer on the page of one domain, and report it to the authority. Certificates that are valid stay valid.",
-	CAAccount:      "Read the authority’s raw answer on the page of one domain, and repair the account: new terms, or the external account binding.",
+	"":                "See whether the portal was running and could order at that time. Its log and the audit log of the domain say what it did.",
+	WriteRefused:      "Repair the portal’s access to its zone: the credentials, and the permission to write TXT records. The orders then go on by themselves.",
+	WriteSilent:       "See whether the DNS server of our zone runs and can be reached from here. The orders then go on by themselves.",
+	ResolverSilent:    "See whether the recursive name servers in the configuration answer this machine. The checks then go on by themselves.",
+	CABroken:          "Read the authority’s raw answer on the page of one domain, and report it to the authority. Certificates that are valid stay valid.",
+	RevocationRefused: "Read the authority’s raw answer on the page of the certificate, or ask the authority to revoke it. We ask again from time to time.",
+	RehearsalNowhere:  "Name the authority’s staging directory in the configuration, or tell the tenants that there are no dry runs. Certificates are not affected.",
+	CAAccount:         "Read the authority’s raw answer on the page of one domain, and repair the account: new terms, or the external account binding.",
 }
 
 // ForOperator is what the operator does about the cause, or may leave to others, in a sentence or two.

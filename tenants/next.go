@@ -89,7 +89,7 @@ func uncertified(f Facts, now time.Time) (Step, bool) {
 // certified: keep the plan true to what the CA says, look at the record from time to time, renew when it is due.
 func certified(f Facts, now time.Time) (Step, bool) {
 	if f.asksARI() && !now.Before(f.Certificate.ARI.Next) {
-		if f.nextLook(now).Sub(now) < f.near() {
+		if f.healthy() && f.nextLook(now).Sub(now) < f.near() {
 			return Step{Act: ActLook}, true // in the same turn, and the next time again
 		}
 		return Step{Act: ActAskARI}, true

@@ -269,3 +269,16 @@ func TestPauses(t *testing.T) {
 		}
 	}
 }
+
+// An unhealthy domain is looked at so often that another look would always be near: the authority is asked all the same.
+func TestAsksARIWhileFailing(t *testing.T) {
+	f := certifiedAt(30 * 24 * time.Hour)
+	f.Domain.Status, f.Domain.Since = Failing, noon.Add(-72*time.Hour)
+	f.Domain.Finding = Finding{Code: DelegationMissing}
+	f.Domain.Check = &Check{At: noon}
+	f.Current.ARICertID = "aki.serial"
+	f.Certificate.ARI = RenewalInfo{Fetched: noon.Add(-6 * time.Hour), Next: noon}
+	if step := Next(f, noon); step.Act != ActAskARI {
+		t.Errorf("%s", step.Act)
+	}
+}
