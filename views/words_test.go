@@ -198,9 +198,10 @@ func TestTyped(t *testing.T) {
 func TestBudgetWords(t *testing.T) {
 	lines := budgetLines()
 	orders, corrected, inRow, exempt := lines[0], lines[1], lines[4], lines[6]
-	granted, staging, unknown := orders, orders, inRow
+	granted, staging, published, unknown := orders, orders, inRow, inRow
 	granted.Count = 1500
 	staging.Count, staging.Per = 30000, time.Second
+	published.Counted, unknown.Counted = false, false
 	unknown.Rule = tenants.Rule{}
 	for _, c := range []struct {
 		line                 BudgetLine
@@ -210,7 +211,8 @@ func TestBudgetWords(t *testing.T) {
 		{corrected, "9 of 50", "1 every 3 h 22 min", "Corrected by the CA", "its answer 09:41:31"},
 		{granted, "278 of 1,500", "1 every 7.2 s", "Ours", "counted, limit set by the operator"},
 		{staging, "278 of 30,000", "30,000 a second", "Ours", "counted, limit set by the operator"},
-		{inRow, "not counted", "1 every 24 h", "Rule of the CA", ""},
+		{inRow, "1,152 of 1,152", "1 every 24 h", "Ours", "counted"},
+		{published, "not counted", "1 every 24 h", "Rule of the CA", ""},
 		{unknown, "not counted", "1 every 24 h", "Set by the operator", ""},
 		{exempt, "no limit", "", "Rule of the CA", ""},
 	} {
