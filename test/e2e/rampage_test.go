@@ -133,6 +133,20 @@ func (r *rampage) revive(t *testing.T) {
 	}
 }
 
+// ready waits until all portals serve.
+func (r *rampage) ready(t *testing.T) {
+	t.Helper()
+	for i, p := range r.portals {
+		eventually(t, 2*time.Minute, "the portal is ready", func() error {
+			if p.gone() {
+				t.Fatalf("the portal ended: %v\n%s", p.err, p.log)
+			}
+			_, err := read(http.Get(r.settings[i]["base-url"] + "/readyz"))
+			return err
+		})
+	}
+}
+
 const versionsSQL = `select d.id, d.order_state, c.renew_now_at, (select count(*) from versions v where v.certificate_id = c.id)
 from domains d join certificates c on c.domain_id = d.id`
 
@@ -185,15 +199,7 @@ func (r *rampage) ask(t *testing.T) {
 func (r *rampage) pause(t *testing.T) {
 	t.Helper()
 	if r.random.IntN(5) > 0 {
-		for i, p := range r.portals {
-			eventually(t, 2*time.Minute, "the portal is ready", func() error {
-				if p.gone() {
-					t.Fatalf("the portal ended: %v\n%s", p.err, p.log)
-				}
-				_, err := read(http.Get(r.settings[i]["base-url"] + "/readyz"))
-				return err
-			})
-		}
+		r.ready(t)
 	}
 	moment := time.NewTimer(time.Duration(r.random.IntN(700)) * time.Millisecond)
 	defer moment.Stop()
@@ -253,6 +259,7 @@ func (r *rampage) report(t *testing.T, engine string, begun time.Time) {
 	t.Helper()
 	r.revive(t)
 	eventually(t, 5*time.Minute, "the challenge records are gone", r.swept)
+	r.ready(t) // so that they know what SIGTERM means
 	for _, p := range r.portals {
 		p.stop(t)
 	}

@@ -13,7 +13,7 @@ import (
 func replacing(t *testing.T, w *world) {
 	b := newTab(t)
 	b.signIn(w.Portal, "operator@portal.example")
-	b.arrives("/tenants")
+	b.arrives("/overview")
 	b.click("nav-replacement")
 	b.sees("Nothing was ever replaced this way.")
 	b.runDry(w, b.serial(w, "www.acme.example"), 15*time.Second)
