@@ -20,7 +20,7 @@ type CA interface {
 	FindAccount(ctx context.Context, key crypto.Signer) (url string, found bool, err error)
 	ChangeKey(ctx context.Context, a acme.Account, next crypto.Signer) error
 	NewOrder(ctx context.Context, a acme.Account, r acme.OrderRequest) (acme.Order, error)
-	FindOrder(ctx context.Context, a acme.Account, names []string, since time.Time) (acme.Order, bool, error)
+	FindOrder(ctx context.Context, a acme.Account, lost acme.LostOrder) (acme.Order, bool, error)
 	Order(ctx context.Context, a acme.Account, url string) (acme.Order, error)
 	Authorization(ctx context.Context, a acme.Account, url string) (acme.Authorization, error)
 	Answer(ctx context.Context, a acme.Account, challengeURL string) error

@@ -294,12 +294,12 @@ func (ca *fakeCA) NewOrder(_ context.Context, _ acme.Account, r acme.OrderReques
 	return out, err
 }
 
-func (ca *fakeCA) FindOrder(_ context.Context, _ acme.Account, names []string, _ time.Time) (acme.Order, bool, error) {
+func (ca *fakeCA) FindOrder(_ context.Context, _ acme.Account, lost acme.LostOrder) (acme.Order, bool, error) {
 	var out acme.Order
 	found := false
 	err := ca.call("findOrder", func() error {
 		for _, o := range slices.Backward(ca.orders) {
-			if o.status != acme.Valid && o.status != acme.Invalid && slices.Equal(o.names, names) && !ca.now().Before(o.visible) {
+			if o.status != acme.Valid && o.status != acme.Invalid && slices.Equal(o.names, lost.Names) && !lost.Known[o.view().URL] && !ca.now().Before(o.visible) {
 				out, found = o.view(), true
 				return nil
 			}

@@ -87,7 +87,7 @@ const underWay = 20 * time.Second
 // any more.
 func (i *issuance) place(ctx context.Context) (*rest, error) {
 	if !i.order.Placing.IsZero() {
-		found, ok, err := i.CA.FindOrder(ctx, i.account, i.order.Names, i.order.Placing)
+		found, ok, err := i.lookFor(ctx)
 		if err != nil {
 			return i.problem(ctx, err)
 		}
@@ -118,6 +118,16 @@ func (i *issuance) request(ctx context.Context, replaces string) (acme.Order, er
 	return i.CA.NewOrder(ctx, i.account, acme.OrderRequest{Names: i.order.Names, Profile: i.order.Profile, Replaces: replaces})
 }
 
+// lookFor finds the order if the CA has one that we sent for and did not hear of. All others of the account that were placed
+// since then are known.
+func (i *issuance) lookFor(ctx context.Context) (acme.Order, bool, error) {
+	known, err := i.sys.OrderURLs(ctx, i.order.Account, i.order.Placing)
+	if err != nil {
+		return acme.Order{}, false, err
+	}
+	return i.CA.FindOrder(ctx, i.account, acme.LostOrder{Names: i.order.Names, Since: i.order.Placing, Known: known})
+}
+
 // patient is how often newOrder may end in a server error before it is tried without what it replaces.
 const patient = 3
 
@@ -132,7 +142,7 @@ func (i *issuance) balks(err error) bool {
 // server error may have come after an order was made, so that one is looked for first. The next try, if there has to be
 // one, names again what it replaces.
 func (i *issuance) placePlain(ctx context.Context) (*rest, error) {
-	order, ok, err := i.CA.FindOrder(ctx, i.account, i.order.Names, i.order.Placing)
+	order, ok, err := i.lookFor(ctx)
 	if err == nil && !ok {
 		order, err = i.request(ctx, "")
 	}

@@ -157,6 +157,19 @@ func (t *tx) saveOrder(d *domainRow, o, was tenants.Order) (tenants.Order, error
 	return o, t.saveDomain(d)
 }
 
+const orderURLsSQL = `
+select o.url from orders o where o.account_id = $1 and o.placing_at >= $2 and o.placing_at > 0 and o.url <> ''`
+
+// OrderURLs are the orders that were placed with an account since an instant and whose URLs are known.
+func (s *System) OrderURLs(ctx context.Context, id tenants.AccountID, since time.Time) (map[string]bool, error) {
+	urls, err := collect(s.db.read(ctx), scanOne[string], orderURLsSQL, id, us(since))
+	known := make(map[string]bool, len(urls))
+	for _, url := range urls {
+		known[url] = true
+	}
+	return known, err
+}
+
 // EndOrder ends an open order that another issuer's will follow. It is no failure of the domain's. Nothing happens when
 // the order has ended already.
 func (s *System) EndOrder(ctx context.Context, id tenants.OrderID, why string) error {

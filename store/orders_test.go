@@ -207,3 +207,29 @@ func TestPlans(t *testing.T) {
 		}
 	})
 }
+
+// Of an account's orders those are known that were placed since an instant and whose URL came.
+func TestOrderURLs(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		s := tell(t, w)
+		var since time.Time
+		for i, url := range []string{"https://ca.example/order/0", "https://ca.example/order/1", ""} {
+			o := s.plan(s.register(w.Acme, name(i)))
+			w.Clock.Advance(time.Minute)
+			if i == 1 {
+				since = w.Clock.Now()
+			}
+			o.Placing, o.URL = w.Clock.Now(), url
+			o = must[tenants.Order](t)(s.sys.SaveOrder(s.ctx, o))
+			if i == 2 {
+				known := must[map[string]bool](t)(s.sys.OrderURLs(s.ctx, o.Account, since))
+				if len(known) != 1 || !known["https://ca.example/order/1"] {
+					t.Errorf("known are %v", known)
+				}
+				if known := must[map[string]bool](t)(s.sys.OrderURLs(s.ctx, "acc_other", since)); len(known) != 0 {
+					t.Errorf("of another account %v", known)
+				}
+			}
+		}
+	})
+}

@@ -37,7 +37,7 @@ func TestAdoptionAfterCrash(t *testing.T) {
 // orders is how many orders the account has at the authority, found by the only one that still waits for proof.
 func (w *world) orders(t *testing.T) int {
 	t.Helper()
-	_, found, err := w.client().FindOrder(t.Context(), w.account, []string{"a.acme.example", "*.a.acme.example"}, time.Time{})
+	_, found, err := w.client().FindOrder(t.Context(), w.account, acme.LostOrder{Names: []string{"a.acme.example", "*.a.acme.example"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,16 +58,33 @@ func TestFindOrderOnManyPages(t *testing.T) {
 			lost = o
 		}
 	}
-	o, found, err := c.FindOrder(t.Context(), w.account, lost.Names, time.Now())
+	o, found, err := c.FindOrder(t.Context(), w.account, acme.LostOrder{Names: lost.Names, Since: time.Now()})
 	if err != nil || !found || o.URL != lost.URL {
 		t.Errorf("%v, %v, found %s instead of %s", err, found, o.URL, lost.URL)
 	}
 	if n := w.Count(devca.Orders); n != 5 {
 		t.Logf("pages asked for: %d (bad nonces are asked for twice)", n)
 	}
-	_, found, err = c.FindOrder(t.Context(), w.account, lost.Names, time.Now().Add(48*time.Hour))
+	_, found, err = c.FindOrder(t.Context(), w.account, acme.LostOrder{Names: lost.Names, Since: time.Now().Add(48 * time.Hour)})
 	if err != nil || found {
 		t.Errorf("an order that had expired before: %v, %v", found, err)
+	}
+}
+
+// Behind a hundred newer orders a lost one was not found, and ordered again: those that are known are passed over.
+func TestFindOrderBehindKnownOnes(t *testing.T) {
+	w := newWorld(t, nil).registered(t)
+	c := w.client()
+	lost := must[acme.Order](t)(c.NewOrder(t.Context(), w.account, acme.OrderRequest{Names: []string{"lost.acme.example"}}))
+	known := map[string]bool{}
+	for i := range 101 {
+		known[must[acme.Order](t)(c.NewOrder(t.Context(), w.account, acme.OrderRequest{Names: []string{fmt.Sprintf("n%d.acme.example", i)}})).URL] = true
+	}
+	for _, passed := range []map[string]bool{nil, known} {
+		_, found, err := c.FindOrder(t.Context(), w.account, acme.LostOrder{Names: lost.Names, Known: passed})
+		if err != nil || found != (passed != nil) {
+			t.Errorf("%d are known: found %v, %v", len(passed), found, err)
+		}
 	}
 }
 

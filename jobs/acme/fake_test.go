@@ -154,7 +154,7 @@ func (f *fake) calls(c *acme.Client, a acme.Account) map[string]func(context.Con
 		},
 		"/cert/1": func(ctx context.Context) error { _, err := c.Certificate(ctx, a, f.URL+"/cert/1"); return err },
 		"/orders": func(ctx context.Context) error {
-			_, _, err := c.FindOrder(ctx, a, order.Names, time.Time{})
+			_, _, err := c.FindOrder(ctx, a, acme.LostOrder{Names: order.Names})
 			return err
 		},
 		"/ari/YWI.AQI": func(ctx context.Context) error { _, err := c.RenewalInfo(ctx, "YWI.AQI"); return err },

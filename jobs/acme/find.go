@@ -16,17 +16,24 @@ import (
 )
 
 // How far FindOrder looks: through all pages of any real account, and never for ever in a hostile one. The lost
-// order is among the newest, because it was placed moments before the crash.
+// order is among the newest that are not known, because it was placed moments before the crash.
 const (
 	maxPages  = 1000
-	maxOrders = 100
+	maxListed = 10_000 // kept of the list
+	maxOrders = 100    // asked for
 )
 
-// FindOrder looks for an order that was placed and whose URL was lost before it could be saved: one for exactly
-// these names that still waits for us, and that had not expired at since, the instant at which it was placed.
-// It walks the account's list of orders (RFC 8555, section 7.1.2.1), whose newest stand last, from its end.
+// LostOrder describes an order that was placed and whose URL was lost before it could be saved.
+type LostOrder struct {
+	Names []string
+	Since time.Time       // when it was placed
+	Known map[string]bool // URLs of orders placed since then that are not lost; they are not asked for again
+}
+
+// FindOrder looks for a lost order: one for exactly these names that still waits for us, and that had not expired when it
+// was placed. It walks the account's list of orders (RFC 8555, section 7.1.2.1), whose newest stand last, from its end.
 // Authorities without that list answer false; they tend to hand the same order out again when asked for it twice.
-func (c *Client) FindOrder(ctx context.Context, a Account, names []string, since time.Time) (Order, bool, error) {
+func (c *Client) FindOrder(ctx context.Context, a Account, lost LostOrder) (Order, bool, error) {
 	var urls []string
 	list, err := c.ordersList(ctx, a)
 	if err == nil && list != "" {
@@ -38,7 +45,8 @@ func (c *Client) FindOrder(ctx context.Context, a Account, names []string, since
 	if err != nil {
 		return Order{}, false, err
 	}
-	for _, url := range slices.Backward(urls) {
+	urls = slices.DeleteFunc(urls, func(url string) bool { return lost.Known[url] })
+	for _, url := range slices.Backward(urls[max(0, len(urls)-maxOrders):]) {
 		o, err := c.Order(ctx, a, url)
 		if p, ok := errors.AsType[*Problem](err); ok && p.Code == tenants.CABroken {
 			continue // it ended while we read the list, or somebody else with our account placed it for no DNS name
@@ -46,7 +54,7 @@ func (c *Client) FindOrder(ctx context.Context, a Account, names []string, since
 		if err != nil {
 			return Order{}, false, err
 		}
-		if o.adoptable(names, since) {
+		if o.adoptable(lost.Names, lost.Since) {
 			return o, true, nil
 		}
 	}
@@ -93,7 +101,7 @@ func (c *Client) orderURLs(ctx context.Context, a Account, page string) (urls []
 			return nil, err
 		}
 		urls = append(urls, found...)
-		urls = slices.Clone(urls[max(0, len(urls)-maxOrders):])
+		urls = slices.Clone(urls[max(0, len(urls)-maxListed):])
 		page = next
 	}
 	return urls, nil
@@ -113,7 +121,7 @@ func (c *Client) ordersPage(ctx context.Context, a Account, page string) (urls [
 			return brokenf("The list of orders is not the JSON object that RFC 8555 describes: %v", err)
 		}
 		urls = list.Orders
-		for _, url := range urls[max(0, len(urls)-maxOrders):] {
+		for _, url := range urls[max(0, len(urls)-maxListed):] {
 			if err := c.checkURL("an order", url); err != nil {
 				return err
 			}

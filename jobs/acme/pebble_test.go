@@ -94,7 +94,7 @@ func (w *world) issue(ctx context.Context, c *acme.Client, s *saved) (err error)
 func (w *world) place(ctx context.Context, c *acme.Client, s *saved) (err error) {
 	if !s.placing.IsZero() {
 		found := false
-		if s.order, found, err = c.FindOrder(ctx, w.account, s.request.Names, s.placing); err != nil || found {
+		if s.order, found, err = c.FindOrder(ctx, w.account, acme.LostOrder{Names: s.request.Names, Since: s.placing}); err != nil || found {
 			return err
 		}
 	}

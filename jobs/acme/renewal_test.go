@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"perennial/tenants"
+
+	"perennial/jobs/acme"
 )
 
 func TestRenewalInfo(t *testing.T) {
@@ -73,11 +75,11 @@ func TestFindOrder(t *testing.T) {
 		"authorizations":["{{}}/authz/1"],"finalize":"{{}}/finalize/1"}`)
 	// 6 is gone, 5 is for more names, 4 has ended, 3 had expired; 2 is newer than 1.
 	since := time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)
-	o, found, err := c.FindOrder(t.Context(), a, []string{"A.test"}, since)
+	o, found, err := c.FindOrder(t.Context(), a, acme.LostOrder{Names: []string{"A.test"}, Since: since})
 	if err != nil || !found || o.URL != f.URL+"/order/2" || f.count("/order/1") != 0 {
 		t.Errorf("%+v, %v, %v", o, found, err)
 	}
-	if _, found, err = c.FindOrder(t.Context(), a, []string{"c.test"}, since); err != nil || found {
+	if _, found, err = c.FindOrder(t.Context(), a, acme.LostOrder{Names: []string{"c.test"}, Since: since}); err != nil || found {
 		t.Errorf("for another name: %v, %v", found, err)
 	}
 }
@@ -85,7 +87,7 @@ func TestFindOrder(t *testing.T) {
 func TestFindOrderWithoutAList(t *testing.T) {
 	f := newFake(t)
 	f.says("/account", 200, `{"status":"valid"}`)
-	_, found, err := f.client().FindOrder(t.Context(), f.account(t), order.Names, time.Time{})
+	_, found, err := f.client().FindOrder(t.Context(), f.account(t), acme.LostOrder{Names: order.Names})
 	if found || err != nil {
 		t.Error(found, err)
 	}
@@ -97,7 +99,7 @@ func TestFindOrderWithALyingAccount(t *testing.T) {
 		for _, status := range statuses {
 			f := newFake(t)
 			f.says(path, status, "")
-			_, found, err := f.client().FindOrder(t.Context(), f.account(t), order.Names, time.Time{})
+			_, found, err := f.client().FindOrder(t.Context(), f.account(t), acme.LostOrder{Names: order.Names})
 			if found || err != nil {
 				t.Error(path, status, found, err)
 			}
@@ -105,14 +107,14 @@ func TestFindOrderWithALyingAccount(t *testing.T) {
 	}
 	f := newFake(t)
 	f.says("/orders", 500, "")
-	_, _, err := f.client().FindOrder(t.Context(), f.account(t), order.Names, time.Time{})
+	_, _, err := f.client().FindOrder(t.Context(), f.account(t), acme.LostOrder{Names: order.Names})
 	problem(t, err, tenants.CASilent)
 }
 
 func TestFindOrderInACircle(t *testing.T) {
 	f := newFake(t)
 	f.says("/orders", 200, `{"orders":[]}`, "Link", `</orders>;rel=next`)
-	_, found, err := f.client().FindOrder(t.Context(), f.account(t), order.Names, time.Time{})
+	_, found, err := f.client().FindOrder(t.Context(), f.account(t), acme.LostOrder{Names: order.Names})
 	if found || err != nil || f.count("/orders") != 1 {
 		t.Error(found, err, f.count("/orders"))
 	}

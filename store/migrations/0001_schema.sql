@@ -253,6 +253,7 @@ create table orders (
   lead           {int}   not null default 0  -- when issued: how long the version it replaced had left, in microseconds
 ){strict};
 create unique index orders_open on orders (domain_id) where ended_at = 0;
+create index orders_placed on orders (account_id, placing_at) where placing_at > 0;
 create index orders_domain on orders (domain_id, id);
 create index orders_ended on orders (ended_at, state, reason, lead) where ended_at > 0;
 

@@ -248,6 +248,9 @@ func (r *rampage) freeTheDead(t *testing.T) {
 	for program, since := range r.dead {
 		if len(r.portals) > 1 && time.Since(since) > mourning {
 			_, err := r.raw.ExecContext(t.Context(), freeSQL, time.Now().UnixMicro(), program)
+			if err != nil && strings.Contains(err.Error(), "40P01") { // so many rows at once meet those who live in any order
+				continue
+			}
 			must(t, err)
 			delete(r.dead, program)
 		}
