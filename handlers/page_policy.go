@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"perennial/store"
 	"perennial/tenants"
 	"perennial/views"
 )
@@ -21,6 +22,11 @@ func (s *Site) tenantPolicy(v *visit) error {
 }
 
 func (s *Site) renderPolicy(v *visit, status int, p views.PolicyPage) error {
+	choices, err := s.scope(v).PolicyIssuers(v.ctx())
+	if err != nil {
+		return err
+	}
+	p.Issuers = rows(choices, func(c store.IssuerChoice) views.IssuerChoice { return views.IssuerChoice(c) })
 	p.Page = s.page(v)
 	return s.renderStatus(v, status, views.Policy(p))
 }
@@ -42,8 +48,10 @@ func (s *Site) savePolicy(v *visit) error {
 		return err
 	}
 	p := views.PolicyPage{Saved: saved, Typed: typedPolicy(v), Renewal: v.FormValue("renewal")}
+	if len(p.Typed.Issuers) == 0 { // the form was without these fields
+		p.Typed.Issuers, p.Typed.FailoverHours = saved.Form().Issuers, saved.Form().FailoverHours
+	}
 	policy, err := parsePolicy(p)
-	policy.Issuers, policy.FailoverAfter = saved.Issuers, saved.FailoverAfter // they have no field here
 	if err == nil {
 		err = s.scope(v).SavePolicy(v.ctx(), policy)
 	}
@@ -56,8 +64,13 @@ func (s *Site) savePolicy(v *visit) error {
 
 // typedPolicy is what the form sent.
 func typedPolicy(v *visit) tenants.PolicyForm {
-	return tenants.PolicyForm{RenewDays: v.FormValue("renew_days"), RenewPart: v.FormValue("renew_part"), DefaultKey: v.FormValue("default_key"),
-		KeyTypes: v.Request().PostForm["key_types"], MaxKeyDays: v.FormValue("max_key_days"), ReuseKey: v.FormValue("reuse_key") != "", OwnCSR: v.FormValue("own_csr") != ""}
+	f := tenants.PolicyForm{RenewDays: v.FormValue("renew_days"), RenewPart: v.FormValue("renew_part"), DefaultKey: v.FormValue("default_key"),
+		KeyTypes: v.Request().PostForm["key_types"], MaxKeyDays: v.FormValue("max_key_days"), ReuseKey: v.FormValue("reuse_key") != "", OwnCSR: v.FormValue("own_csr") != "",
+		FailoverHours: v.FormValue("failover_hours")}
+	for n := 0; v.Request().PostForm.Has(tenants.IssuerField(n)) && n < views.MostIssuers; n++ {
+		f.Issuers = append(f.Issuers, v.FormValue(tenants.IssuerField(n)))
+	}
+	return f
 }
 
 // parsePolicy is stricter than tenants.ParsePolicy, to which an empty field means the default: whoever chose days says

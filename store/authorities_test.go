@@ -190,8 +190,18 @@ func TestAnotherIssuerIsChosen(t *testing.T) {
 		s := tell(t, w)
 		home, other := s.issuer(nil).ID, s.addIssuer().Issuer.ID
 		wantKind(t, w.Scope(w.Acme).SavePolicy(s.ctx, tenants.Policy{Issuers: []tenants.IssuerID{home, home}}), tenants.Invalid)
-		wantKind(t, w.Scope(w.Acme).SavePolicy(s.ctx, tenants.Policy{Issuers: []tenants.IssuerID{"iss_none"}}), tenants.Invalid)
+		err := w.Scope(w.Acme).SavePolicy(s.ctx, tenants.Policy{Issuers: []tenants.IssuerID{home, "iss_none"}})
+		if f := fieldsOf(err); f["issuer2"] == "" || len(f) != 1 {
+			t.Errorf("an unknown issuer in the second place: %v", err)
+		}
 		check(t, w.Scope(w.Acme).SavePolicy(s.ctx, tenants.Policy{Issuers: []tenants.IssuerID{home, other}, FailoverAfter: 3}))
+		entry := s.lastEntry(w.Acme)
+		if names := entry.Changes[0].After; !strings.HasSuffix(names, ", then Other CA") || strings.Contains(names, string(home)) {
+			t.Errorf("the log says %q, not the names of the authorities", names)
+		}
+		if choices := must[[]store.IssuerChoice](t)(w.Scope(w.Acme).PolicyIssuers(s.ctx)); len(choices) != 2 || !choices[0].Default || choices[1].ID != other || choices[1].Retired {
+			t.Errorf("choices %+v", choices)
+		}
 		id := s.register(w.Acme, "shop.example")
 		first := s.plan(id)
 		if first.Issuer != home || first.Detour != "" {

@@ -101,7 +101,8 @@ var reaches = map[string]reach{
 	"SaveHours": func(ctx context.Context, s *store.Scope, f foreign) (any, error) {
 		return s.SaveHours(ctx, tenants.Hours{PerDay: 1})
 	},
-	"Policy": func(ctx context.Context, s *store.Scope, f foreign) (any, error) { return s.Policy(ctx) },
+	"PolicyIssuers": func(ctx context.Context, s *store.Scope, f foreign) (any, error) { return s.PolicyIssuers(ctx) },
+	"Policy":        func(ctx context.Context, s *store.Scope, f foreign) (any, error) { return s.Policy(ctx) },
 	"SavePolicy": func(ctx context.Context, s *store.Scope, f foreign) (any, error) {
 		return nil, s.SavePolicy(ctx, tenants.Policy{RenewDays: 30})
 	},

@@ -19,8 +19,8 @@ func (s *Scope) Policy(ctx context.Context) (tenants.Policy, error) {
 }
 
 // SavePolicy takes a policy into use. Every certificate of the tenant is looked at soon: what the policy no longer allows
-// renews within days, and plans follow the new rule. Invalid, with a sentence for the field issuers, when it lists an issuer
-// that is not in use.
+// renews within days, and plans follow the new rule. Invalid, with a sentence for the field of
+// the issuer (tenants.IssuerField), when it lists one that is not in use.
 func (s *Scope) SavePolicy(ctx context.Context, p tenants.Policy) error {
 	if err := s.db.may(ctx, s.actor, tenants.ChangePolicy, ""); err != nil {
 		return err
@@ -30,10 +30,14 @@ func (s *Scope) SavePolicy(ctx context.Context, p tenants.Policy) error {
 		if err := t.one(`select policy from tenants where id = $1`+t.db.engine.lock, []any{s.actor.Tenant}, doc(&was)); err != nil {
 			return orAbsent(err, "tenant")
 		}
-		if err := t.knownIssuers(p.Issuers); err != nil {
+		all, err := t.authorities()
+		if err != nil {
 			return err
 		}
-		changes := tenants.PolicyChanges(was, p)
+		if err := knownIssuers(all, p.Issuers); err != nil {
+			return err
+		}
+		changes := tenants.PolicyChanges(was, p, namesOf(all))
 		if len(changes) == 0 {
 			return errUnchanged
 		}
@@ -46,21 +50,44 @@ func (s *Scope) SavePolicy(ctx context.Context, p tenants.Policy) error {
 }
 
 // knownIssuers refuses a policy that lists an issuer that is not in use.
-func (t *tx) knownIssuers(ids []tenants.IssuerID) error {
-	if len(ids) == 0 {
-		return nil
-	}
-	all, err := t.authorities()
-	if err != nil {
-		return err
-	}
+func knownIssuers(all []Authority, ids []tenants.IssuerID) error {
+	wrong := map[string]string{}
 	for n, id := range ids {
 		known := slices.ContainsFunc(all, func(a Authority) bool { return a.ID == id && !a.Retired })
 		if !known || slices.Contains(ids[:n], id) {
-			return faults(map[string]string{"issuers": "An authority is listed twice, or is not one of the portal's any more. Choose each from the list once."})
+			wrong[tenants.IssuerField(n)] = "This authority takes no orders any more, or stands there twice. Choose another one."
 		}
 	}
-	return nil
+	return faults(wrong)
+}
+
+func namesOf(all []Authority) map[tenants.IssuerID]string {
+	names := map[tenants.IssuerID]string{}
+	for _, a := range all {
+		names[a.ID] = a.Name
+	}
+	return names
+}
+
+// IssuerChoice is an issuer that a policy may list.
+type IssuerChoice struct {
+	ID      tenants.IssuerID
+	Name    string
+	Default bool // where certificates come from when the policy lists none
+	Retired bool // it takes no orders: only a policy from before lists it
+}
+
+// PolicyIssuers lists the issuers that a policy may list, in the operator's order of preference.
+func (s *Scope) PolicyIssuers(ctx context.Context) (choices []IssuerChoice, err error) {
+	if err := s.db.may(ctx, s.actor, tenants.ReadDomains, ""); err != nil {
+		return nil, err
+	}
+	q := s.db.read(ctx)
+	all, err := q.authorities()
+	for _, a := range all {
+		choices = append(choices, IssuerChoice{ID: a.ID, Name: a.Name, Default: a.Directory == q.home, Retired: a.Retired})
+	}
+	return choices, err
 }
 
 const lookAtAllSQL = `

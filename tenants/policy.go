@@ -1,7 +1,6 @@
 package tenants
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -78,9 +77,9 @@ func (p Policy) allowed() []KeyType {
 	return p.KeyTypes
 }
 
-// PolicyChanges are the fields in which two policies differ, in words.
-func PolicyChanges(before, after Policy) (changes []Change) {
-	was, is := before.fields(), after.fields()
+// PolicyChanges are the fields in which two policies differ, in words. names are those of the issuers in them.
+func PolicyChanges(before, after Policy, names map[IssuerID]string) (changes []Change) {
+	was, is := before.fields(names), after.fields(names)
 	for i, field := range is {
 		if field.After != was[i].After {
 			changes = append(changes, Change{Field: field.Field, Before: was[i].After, After: field.After})
@@ -89,7 +88,7 @@ func PolicyChanges(before, after Policy) (changes []Change) {
 	return changes
 }
 
-func (p Policy) fields() []Change {
+func (p Policy) fields(names map[IssuerID]string) []Change {
 	limit := "no limit"
 	if p.MaxKeyDays > 0 {
 		limit = counted(p.MaxKeyDays, "day")
@@ -101,29 +100,9 @@ func (p Policy) fields() []Change {
 		{Field: "Keys may be reused", After: yesNo(p.ReuseKey)},
 		{Field: "Longest use of a key", After: limit},
 		{Field: "Own CSR", After: yesNo(p.OwnCSR)},
-		{Field: "Authorities", After: p.issuerWords()},
-		{Field: "Another authority", After: p.failoverWords()},
+		{Field: "Authorities", After: p.IssuerWords(names)},
+		{Field: "Another authority", After: p.FailoverWords()},
 	}
-}
-
-func (p Policy) issuerWords() string {
-	var all []string
-	for _, id := range p.Issuers {
-		all = append(all, string(id))
-	}
-	return cmp.Or(strings.Join(all, ", "), "the portal's own")
-}
-
-func (p Policy) failoverWords() string {
-	if p.FailoverAfter <= 0 {
-		return "never"
-	}
-	return "after " + counted(p.FailoverAfter, "hour")
-}
-
-// patience is for how long an issuer may fail.
-func (p Policy) patience() time.Duration {
-	return time.Duration(min(p.FailoverAfter, maxFailover)) * time.Hour
 }
 
 // RenewalWords is when the policy renews: "30 days before the end".
@@ -155,6 +134,9 @@ type PolicyForm struct {
 	ReuseKey   bool
 	MaxKeyDays string // [max_key_days]
 	OwnCSR     bool
+
+	Issuers       []string // [issuer1], [issuer2] …: ids, the preferred one first; empty: the portal's own, or no further one
+	FailoverHours string   // [failover_hours]
 }
 
 // ParsePolicy reads a form; a field left empty means the default. The error is an *Error of kind Invalid that names all
@@ -162,14 +144,15 @@ type PolicyForm struct {
 func ParsePolicy(f PolicyForm) (Policy, error) {
 	wrong := faults{}
 	p := Policy{
-		RenewDays:  wholeDays(f.RenewDays, "renew_days", maxRenewDays, wrong),
+		RenewDays:  wholeNumber(f.RenewDays, "renew_days", wholeDays(maxRenewDays), wrong),
 		RenewPart:  f.renewPart(wrong),
 		KeyTypes:   f.keyTypes(wrong),
 		DefaultKey: f.defaultKey(wrong),
 		ReuseKey:   f.ReuseKey,
-		MaxKeyDays: wholeDays(f.MaxKeyDays, "max_key_days", maxKeyDays, wrong),
+		MaxKeyDays: wholeNumber(f.MaxKeyDays, "max_key_days", wholeDays(maxKeyDays), wrong),
 		OwnCSR:     f.OwnCSR,
 	}
+	f.preference(&p, wrong)
 	if p.RenewDays > 0 && p.RenewPart > 0 {
 		wrong["renew_part"] = "Renewal goes by days or by a part of the lifetime. Leave one of the two empty."
 	}
@@ -181,17 +164,21 @@ func ParsePolicy(f PolicyForm) (Policy, error) {
 
 // Form is the policy as the fields of a form hold it. ParsePolicy makes the same policy of it.
 func (p Policy) Form() PolicyForm {
-	f := PolicyForm{RenewDays: typedDays(p.RenewDays), DefaultKey: string(p.DefaultKey), ReuseKey: p.ReuseKey, MaxKeyDays: typedDays(p.MaxKeyDays), OwnCSR: p.OwnCSR}
+	f := PolicyForm{RenewDays: typedNumber(p.RenewDays), DefaultKey: string(p.DefaultKey), ReuseKey: p.ReuseKey, MaxKeyDays: typedNumber(p.MaxKeyDays), OwnCSR: p.OwnCSR,
+		FailoverHours: typedNumber(p.FailoverAfter)}
 	if isPart(p.RenewPart) {
 		f.RenewPart = typedPart(p.RenewPart)
 	}
 	for _, k := range p.allowed() {
 		f.KeyTypes = append(f.KeyTypes, string(k))
 	}
+	for _, id := range p.Issuers {
+		f.Issuers = append(f.Issuers, string(id))
+	}
 	return f
 }
 
-func typedDays(n int) string {
+func typedNumber(n int) string {
 	if n <= 0 {
 		return ""
 	}
@@ -211,12 +198,21 @@ func typedPart(p float64) string {
 	return strconv.FormatFloat(p, 'f', -1, 64)
 }
 
-// wholeDays reads a count of days from 1 to most; empty is 0.
-func wholeDays(typed, field string, most int, wrong faults) int {
+// quantity is what a whole number may be, from 1.
+type quantity struct {
+	most    int
+	unit    string // in the plural
+	example int
+}
+
+func wholeDays(most int) quantity { return quantity{most, "days", 30} }
+
+// wholeNumber reads such a number; empty is 0.
+func wholeNumber(typed, field string, q quantity, wrong faults) int {
 	typed = strings.TrimSpace(typed)
 	n, err := strconv.Atoi(typed)
-	if typed != "" && (err != nil || n < 1 || n > most) {
-		wrong[field] = fmt.Sprintf("%s is not a number of whole days from 1 to %s. Type one, such as 30.", show(typed), grouped(most))
+	if typed != "" && (err != nil || n < 1 || n > q.most) {
+		wrong[field] = fmt.Sprintf("%s is not a number of whole %s from 1 to %s. Type one, such as %d.", show(typed), q.unit, grouped(q.most), q.example)
 		return 0
 	}
 	return n

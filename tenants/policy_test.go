@@ -26,6 +26,9 @@ func TestParsePolicy(t *testing.T) {
 		{PolicyForm{KeyTypes: []string{"P-256", "P-384", "RSA-2048", "RSA-3072", "RSA-4096"}}, Policy{}},
 		{PolicyForm{DefaultKey: "P-384"}, Policy{DefaultKey: P384}},
 		{PolicyForm{ReuseKey: true, MaxKeyDays: "90", OwnCSR: true}, Policy{ReuseKey: true, MaxKeyDays: 90, OwnCSR: true}},
+		{PolicyForm{Issuers: []string{"", "", ""}}, Policy{}},
+		{PolicyForm{Issuers: []string{"iss_b", ""}}, Policy{Issuers: []IssuerID{"iss_b"}}},
+		{PolicyForm{Issuers: []string{"iss_b", "iss_a", ""}, FailoverHours: " 8760"}, Policy{Issuers: []IssuerID{"iss_b", "iss_a"}, FailoverAfter: 8760}},
 	} {
 		got, err := ParsePolicy(c.form)
 		if err != nil || !reflect.DeepEqual(got, c.want) {
@@ -43,7 +46,7 @@ func TestPolicyForm(t *testing.T) {
 			t.Errorf("%v is shown as %q and read as %+v, %v", part, form.RenewPart, again, err)
 		}
 	}
-	for _, p := range []Policy{{}, {RenewDays: 30}} {
+	for _, p := range []Policy{{}, {RenewDays: 30}, {Issuers: []IssuerID{"iss_b"}}, {Issuers: []IssuerID{"iss_b", "iss_a"}, FailoverAfter: 6}} {
 		if again, err := ParsePolicy(p.Form()); err != nil || !reflect.DeepEqual(again, p) {
 			t.Errorf("%+v becomes %+v, %v", p, again, err)
 		}
@@ -71,6 +74,14 @@ func TestParsePolicyRefuses(t *testing.T) {
 		{PolicyForm{KeyTypes: []string{"P-384"}, DefaultKey: "P-256"}, map[string]string{"default_key": "P-256 is not among the allowed key types."}},
 		{PolicyForm{MaxKeyDays: "0.5"}, map[string]string{"max_key_days": "0.5 is not a number of whole days from 1 to 3,650."}},
 		{PolicyForm{MaxKeyDays: "99999999999999999999"}, map[string]string{"max_key_days": "is not"}},
+		{PolicyForm{Issuers: []string{"", "iss_a"}, FailoverHours: "6"}, map[string]string{"issuer1": "missing before the next one"}},
+		{PolicyForm{Issuers: []string{"iss_a", "", "iss_b"}, FailoverHours: "6"}, map[string]string{"issuer2": "missing before the next one"}},
+		{PolicyForm{Issuers: []string{"iss_a", "iss_a"}, FailoverHours: "6"}, map[string]string{"issuer2": "twice"}},
+		{PolicyForm{Issuers: []string{"iss_a", "iss_a"}, FailoverHours: "8761"}, map[string]string{"issuer2": "twice", "failover_hours": "8761 is not a number of whole hours from 1 to 8,760."}},
+		{PolicyForm{Issuers: []string{"iss_a", "iss_b"}, FailoverHours: "0"}, map[string]string{"failover_hours": "0 is not"}},
+		{PolicyForm{Issuers: []string{"iss_a", "iss_b"}}, map[string]string{"failover_hours": "Without hours"}},
+		{PolicyForm{Issuers: []string{"iss_a"}, FailoverHours: "6"}, map[string]string{"failover_hours": "no next authority"}},
+		{PolicyForm{FailoverHours: "6"}, map[string]string{"failover_hours": "no next authority"}},
 		{PolicyForm{RenewDays: "-1", RenewPart: "2", KeyTypes: []string{"X"}, DefaultKey: "Y", MaxKeyDays: "0"},
 			map[string]string{"renew_days": "", "renew_part": "", "key_types": "", "default_key": "", "max_key_days": ""}},
 	} {
@@ -145,5 +156,18 @@ func TestPolicyAsJSON(t *testing.T) {
 	}
 	if got := (Policy{MaxKeyDays: 1 << 60}).MaxKeyAge(); got <= 0 || got > 3650*24*time.Hour {
 		t.Errorf("a policy of nonsense keeps keys for %v", got)
+	}
+}
+
+// An entry of the log names authorities as people do, also one that is gone from the list of names.
+func TestPolicyChangesNameIssuers(t *testing.T) {
+	after := Policy{Issuers: []IssuerID{"iss_b", "iss_a"}, FailoverAfter: 6}
+	got := PolicyChanges(Policy{Issuers: []IssuerID{"iss_z"}}, after, map[IssuerID]string{"iss_a": "First", "iss_b": "Second"})
+	want := []Change{{Field: "Authorities", Before: "iss_z", After: "Second, then First"}, {Field: "Another authority", Before: "never", After: "after 6 hours"}}
+	if !slices.Equal(got, want) {
+		t.Errorf("changes %+v, want %+v", got, want)
+	}
+	if words := (Policy{}).IssuerWords(nil); words != "the portal's own" {
+		t.Errorf("no issuers are %q", words)
 	}
 }

@@ -403,6 +403,24 @@ func policyErrors() PolicyPage {
 	return p
 }
 
+// policyPreferring has an order of preference over three authorities, one of them retired.
+func policyPreferring(role tenants.Role) PolicyPage {
+	p := policyPage(role)
+	p.Issuers = []IssuerChoice{{ID: "iss_1", Name: "Let’s Encrypt", Default: true}, {ID: "iss_2", Name: "Google Trust Services"}, {ID: "iss_3", Name: "Buypass", Retired: true}}
+	p.Saved.Issuers, p.Saved.FailoverAfter = []tenants.IssuerID{"iss_2", "iss_1"}, 6
+	p.Typed = p.Saved.Form()
+	return p
+}
+
+// policyGone lists an authority that is retired and hours that are none.
+func policyGone() PolicyPage {
+	p := policyPreferring(tenants.Admin)
+	p.Typed.Issuers, p.Typed.FailoverHours = []string{"iss_1", "iss_3"}, "9000"
+	p.Errors = map[string]string{"issuer2": "This authority takes no orders any more, or stands there twice. Choose another one.",
+		"failover_hours": "9000 is not a number of whole hours from 1 to 8,760. Type one, such as 6."}
+	return p
+}
+
 func policyRefused() PolicyPage {
 	p := policyPage(tenants.Admin)
 	p.Error = "Somebody else changed the policy meanwhile. Look at it and save again."

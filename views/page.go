@@ -287,8 +287,17 @@ type PolicyPage struct {
 	Saved   tenants.Policy
 	Typed   tenants.PolicyForm // what the fields hold, exactly as typed
 	Renewal string             // field renewal: ByThird, ByDays or ByPart
-	Errors  map[string]string  // field → sentence: renewal, renew_days, renew_part, key_types, default_key, max_key_days
+	Issuers []IssuerChoice     // to choose among, in the order of preference
+	Errors  map[string]string  // field → sentence: renewal, renew_days, renew_part, key_types, default_key, max_key_days, issuer1 …, failover_hours
 	Error   string             // a refusal that belongs to no field
+}
+
+// IssuerChoice is an authority that a policy may list.
+type IssuerChoice struct {
+	ID      tenants.IssuerID
+	Name    string
+	Default bool // certificates come from it when the policy lists none
+	Retired bool // only a policy from before lists it
 }
 
 // How a policy says when to renew.

@@ -17,6 +17,7 @@ func (p PolicyPage) wrong() bool { return len(p.Errors) > 0 || p.Error != "" }
 var policyFields = []struct{ name, id, word string }{
 	{"key_types", "key-" + string(tenants.KeyTypes[0]), "keys"}, {"default_key", "default-key", "default key"},
 	{"renewal", "renewal-third", "renewal"}, {"renew_days", "renew-days", "days before the end"}, {"renew_part", "renew-part", "part of the lifetime"}, {"max_key_days", "max-key-days", "longest use of a key"},
+	{"issuer1", "issuer1", "preferred authority"}, {"issuer2", "issuer2", "second authority"}, {"issuer3", "issuer3", "third authority"}, {"failover_hours", "failover-hours", "moving on"},
 }
 
 // faults link to the wrong fields, in the order of the page.
@@ -83,7 +84,7 @@ func (p PolicyPage) words() []policyLine {
 	if p.Saved.MaxKeyDays > 0 {
 		limit = plural(p.Saved.MaxKeyDays, "day")
 	}
-	return []policyLine{
+	lines := []policyLine{
 		{"Keys", p.keysFine(), p.keysAllowed()},
 		{"Default key", "unless another is asked for", keyWords(p.Saved.KeyFor(p.Saved.DefaultKey))},
 		{"Renewal", renewalFine, p.Saved.RenewalWords()},
@@ -91,6 +92,11 @@ func (p PolicyPage) words() []policyLine {
 		{"Keys may be reused", "where a certificate asks for it", yesNo(p.Saved.ReuseKey)},
 		{"Own CSR", "where a certificate asks for it", yesNo(p.Saved.OwnCSR)},
 	}
+	if p.manyIssuers() {
+		lines = append(lines, policyLine{"Authorities", "in the order of preference", p.Saved.IssuerWords(p.issuerNames())},
+			policyLine{"Move on to the next", "when one fails a certificate", p.Saved.FailoverWords()})
+	}
+	return lines
 }
 
 // policyLine is one row: its name, its fine line, what is set.
