@@ -215,6 +215,18 @@ func renewing() DomainPage {
 	return p
 }
 
+// detoured has an order, open or done, at another authority than the preferred one.
+func detoured(done bool) DomainPage {
+	p := renewing()
+	p.Issuer.Name = "Google Trust Services"
+	o := *p.Order
+	o.Detour = "Let’s Encrypt has failed for 6 hours (The authority does not answer)."
+	if p.Order = &o; done {
+		p.Domain.Status, o.State, p.Current.Order = tenants.Active, tenants.Issued, o.ID
+	}
+	return p
+}
+
 func failing(code tenants.Code, args map[string]string, answers []tenants.Asked, caa ...tenants.AskedCAA) DomainPage {
 	p := certified()
 	p.Domain.Name = "pay.acme.example"

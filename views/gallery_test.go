@@ -64,6 +64,8 @@ func gallery() map[string]templ.Component {
 		"certificate-first":    Domain(first),
 		"certificate-minutes":  Domain(shortLived()),
 		"certificate-renewing": Domain(renewing()),
+		"certificate-detour":   Domain(detoured(false)),
+		"certificate-detoured": Domain(detoured(true)),
 		"certificate-failing":  Domain(asCertificate),
 		"certificate-viewer":   Domain(readOnly),
 		"longest":              Domain(longest()),

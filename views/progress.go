@@ -98,6 +98,19 @@ func challengeTimes(o tenants.Order) (seen, answered, valid time.Time) {
 	return seen, answered, valid
 }
 
+// detour says why the order is at another authority than the preferred one; empty when it is not.
+func (p DomainPage) detour() string {
+	if p.Order == nil || p.Order.Detour == "" {
+		return ""
+	}
+	return "Ordered at " + p.Issuer.Name + " instead. " + p.Order.Detour
+}
+
+// cameByDetour: the latest order brought the current version, from another authority than the preferred one.
+func (p DomainPage) cameByDetour() bool {
+	return p.detour() != "" && p.Order.State == tenants.Issued && p.Current != nil && p.Current.Order == p.Order.ID
+}
+
 // stepsDone is how many of the four are done.
 func (p DomainPage) stepsDone() int {
 	n := 0

@@ -132,6 +132,23 @@ func TestWhoseTurn(t *testing.T) {
 }
 
 // TestRemedies: the exact lines to add, to keep and to remove.
+// An order that went to another authority says so while it runs, and its version afterwards; no other page does.
+func TestDetour(t *testing.T) {
+	const want = "Ordered at Google Trust Services instead. Let’s Encrypt has failed for 6 hours"
+	for name, p := range map[string]DomainPage{"under way": detoured(false), "done": detoured(true)} {
+		if page := render(t, Domain(p)); strings.Count(page, want) != 1 {
+			t.Errorf("%s: the page says %d times where the order went", name, strings.Count(page, want))
+		}
+	}
+	older := detoured(true)
+	older.Current.Order = "ord_before"
+	for name, p := range map[string]DomainPage{"another order's version": older, "no detour": renewing()} {
+		if strings.Contains(render(t, Domain(p)), "Ordered at") {
+			t.Errorf("%s: the page speaks of a detour", name)
+		}
+	}
+}
+
 func TestRemedies(t *testing.T) {
 	const target = "k3x9t2mq7w4z8r5v6n1b0c2d3f.dcv.portal.example."
 	lines := func(p DomainPage) (list []string) {
