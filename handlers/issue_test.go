@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"perennial/store"
 	"perennial/tenants"
 )
 
@@ -75,4 +76,21 @@ func (w *world) sign(t *testing.T, name string, key crypto.Signer) tenants.Versi
 	return tenants.Version{Names: []string{name}, Serial: hex.EncodeToString(leaf.SerialNumber.Bytes()),
 		Issuer: "Test CA R1", NotBefore: leaf.NotBefore, NotAfter: leaf.NotAfter,
 		KeyType: tenants.P256, SPKI: "00", Fingerprint: "11", Chain: string(chain)}
+}
+
+// openAccount makes the key of the first account at the authority of the settings, and opens it.
+func (w *world) openAccount(t *testing.T) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := store.NewKey{Type: tenants.P256, Key: tenants.NewSecret(key)}
+	if err := w.DB.System().SaveAccount(t.Context(), tenants.AccountID(w.account(t)), made, "https://ca.example/acct/1"); err != nil {
+		t.Fatal(err)
+	}
 }

@@ -35,6 +35,8 @@ var notes = map[string]struct {
 	"issueradded":    {"The authority is added. No certificate comes from it before a policy names it.", false},
 	"limits":         {"The limits count now.", false},
 	"accounts":       {"New orders are spread over that many accounts now.", false},
+	"order":          {"The authorities stand in the new order.", false},
+	"keychange":      {"The new key is on its way to the authority. Until it has agreed, the old one works.", false},
 	"retired":        {"The authority is retired. It gets no new orders.", false},
 	"rehearsing":     {"The dry run has begun. The page shows how far it is.", false},
 	"signedout":      {"", false}, // the sign-in page has its own words

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -13,12 +14,38 @@ import (
 )
 
 // issuers lists the authorities, in the order of preference.
-func (s *Site) issuers(v *visit) error {
+func (s *Site) issuers(v *visit) error { return s.renderIssuers(v, http.StatusOK, "") }
+
+func (s *Site) renderIssuers(v *visit, status int, wrong string) error {
 	list, err := s.DB.Platform(v.actor).Issuers(v.ctx())
 	if err != nil {
 		return err
 	}
-	return s.render(v, views.Issuers(views.IssuersPage{Page: s.page(v), Rows: rows(list, issuerShown)}))
+	return s.renderStatus(v, status, views.Issuers(views.IssuersPage{Page: s.page(v), Rows: rows(list, issuerShown), Error: wrong}))
+}
+
+// orderIssuers moves one authority up or down in the order that its sender saw.
+func (s *Site) orderIssuers(v *visit) error {
+	up, down := v.FormValue("up"), v.FormValue("down")
+	ids := rows(v.Request().PostForm["issuer"], func(id string) tenants.IssuerID { return tenants.IssuerID(id) })
+	swap(ids, slices.Index(ids, tenants.IssuerID(up))-1)
+	swap(ids, slices.Index(ids, tenants.IssuerID(down)))
+	err := s.DB.Platform(v.actor).SaveIssuerOrder(v.ctx(), ids)
+	if refused := correctable(err); refused != nil {
+		return s.renderIssuers(v, http.StatusUnprocessableEntity, refused.Text)
+	}
+	if err != nil {
+		return err
+	}
+	s.leaveNote(v, "order")
+	return v.goTo(views.IssuersPath)
+}
+
+// swap changes the places of the n-th and the one after it, if there are two such.
+func swap(ids []tenants.IssuerID, n int) {
+	if n >= 0 && n+1 < len(ids) {
+		ids[n], ids[n+1] = ids[n+1], ids[n]
+	}
 }
 
 func (s *Site) newIssuer(v *visit) error {
@@ -150,7 +177,7 @@ func issuerShown(i store.IssuerView) views.Issuer {
 }
 
 func issuerAccount(a store.AccountView) views.IssuerAccount {
-	shown := views.IssuerAccount{Shard: a.Shard, URL: a.URL, KeyType: a.KeyType, InUse: a.InUse, Orders: views.BudgetLine{Counted: true}}
+	shown := views.IssuerAccount{ID: a.ID, Shard: a.Shard, URL: a.URL, KeyType: a.KeyType, Changing: a.Changing, InUse: a.InUse, Orders: views.BudgetLine{Counted: true}}
 	if a.Orders != nil {
 		shown.Orders = budget(*a.Orders)
 	}

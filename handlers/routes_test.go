@@ -64,7 +64,7 @@ func compareGolden(t *testing.T, file, got string) {
 func (w *world) sample(t *testing.T) *strings.Replacer {
 	domain, version := w.issued(t, w.Acme, "shop.acme.example")
 	w.event = w.replacement(t)
-	return strings.NewReplacer(":slug", "acme", ":id", string(domain), ":version", string(version), ":code", string(tenants.CAAForbids), ":number", "1", "*",
+	return strings.NewReplacer(":slug", "acme", ":id", string(domain), ":version", string(version), ":account", w.account(t), ":code", string(tenants.CAAForbids), ":number", "1", "*",
 		"nothing")
 }
 
@@ -114,6 +114,16 @@ func (w *world) issuer(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return string(i.ID)
+}
+
+// account is the first account there. It was not opened yet.
+func (w *world) account(t *testing.T) string {
+	t.Helper()
+	i, err := w.DB.System().Issuer(t.Context(), storetest.Directory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(i.AccountID)
 }
 
 func (w *world) status(t *testing.T, method, path, actor string) string {

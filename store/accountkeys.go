@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"unicode/utf8"
 
 	"perennial/store/seal"
 	"perennial/tenants"
@@ -116,7 +117,7 @@ func (p *Platform) ExportAccountKey(ctx context.Context, id tenants.AccountID, p
 	if err := p.may(ctx, tenants.ManageIssuers, string(id)); err != nil {
 		return pem, err
 	}
-	if len(passphrase.Reveal()) < minPassphrase {
+	if utf8.RuneCount(passphrase.Reveal()) < minPassphrase {
 		return pem, faults(map[string]string{"passphrase": fmt.Sprintf("The passphrase has fewer than %d characters. Type a longer one, and keep it apart from the file.", minPassphrase)})
 	}
 	key, made, err := p.db.System().AccountKey(ctx, id)

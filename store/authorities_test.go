@@ -70,7 +70,9 @@ func TestAddIssuer(t *testing.T) {
 		if all = must[[]store.IssuerView](t)(p.Issuers(s.ctx)); all[0].Issuer.ID != v.Issuer.ID {
 			t.Errorf("order: %+v", all)
 		}
-		wantKind(t, p.SaveIssuerOrder(s.ctx, []tenants.IssuerID{first.ID, first.ID}), tenants.Conflict)
+		for _, ids := range [][]tenants.IssuerID{nil, {first.ID}, {first.ID, first.ID}, {first.ID, "iss_none"}} {
+			wantKind(t, p.SaveIssuerOrder(s.ctx, ids), tenants.Conflict)
+		}
 
 		wantKind(t, p.RetireIssuer(s.ctx, first.ID), tenants.Conflict)
 		check(t, p.RetireIssuer(s.ctx, v.Issuer.ID))

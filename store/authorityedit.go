@@ -87,14 +87,18 @@ func (p *Platform) SaveIssuerOrder(ctx context.Context, ids []tenants.IssuerID) 
 		if err != nil {
 			return err
 		}
+		moved := conflict("The authorities have changed meanwhile. Look again, then order them.")
+		if len(ids) != len(all) {
+			return moved
+		}
 		var was, now []string
 		for _, a := range all {
 			was = append(was, a.Name)
 		}
 		for rank, id := range ids {
 			i := slices.IndexFunc(all, func(a Authority) bool { return a.ID == id })
-			if i < 0 || slices.Contains(ids[:rank], id) || len(ids) != len(all) {
-				return conflict("The authorities have changed meanwhile. Look again, then order them.")
+			if i < 0 || slices.Contains(ids[:rank], id) {
+				return moved
 			}
 			now = append(now, all[i].Name)
 			if _, err := t.exec(`update issuers set rank = $2 where id = $1`, id, rank); err != nil {

@@ -25,15 +25,6 @@ type Issuer struct {
 	Domains   int // whose current certificate came from it, or whose first will
 }
 
-// IssuerAccount is one of our accounts at an authority.
-type IssuerAccount struct {
-	Shard   int    // from 0
-	URL     string // empty before it is registered
-	KeyType tenants.KeyType
-	InUse   bool       // new orders are placed with it
-	Orders  BudgetLine // Count is 0 when they are not limited
-}
-
 // IssuerLimit is a limit with its fullest bucket over all tenants, and who says so.
 type IssuerLimit struct {
 	BudgetLine
@@ -46,7 +37,8 @@ type IssuerLimit struct {
 // IssuersPage lists the authorities, in the order of preference.
 type IssuersPage struct {
 	Page
-	Rows []Issuer
+	Rows  []Issuer
+	Error string // why another order was refused
 }
 
 // IssuerFormPage is the form for another authority. It has no field that would hold the HMAC key: that is never sent back.
@@ -75,6 +67,9 @@ type RetirePage struct {
 	Issuer
 	Typed, Error string
 }
+
+// orders: with one authority there is no order to change.
+func (p IssuersPage) orders() bool { return p.May(tenants.ManageIssuers) && len(p.Rows) > 1 }
 
 func (p IssuersPage) lede() string {
 	silent := 0
@@ -166,19 +161,6 @@ func (i Issuer) lede() string {
 		return s + "Certificates come from it unless a policy names another."
 	}
 	return s + "Certificates come from it where a policy names it."
-}
-
-// accountWords names the account.
-func (a IssuerAccount) name() string { return "Account " + strconv.Itoa(a.Shard+1) }
-
-func (a IssuerAccount) state() string {
-	switch {
-	case !a.InUse:
-		return "gets no new orders"
-	case a.URL == "":
-		return "registered at the first order"
-	}
-	return "takes new orders"
 }
 
 // own are the limits that the operator can set: those that we count, also where the authority is not known to have one.

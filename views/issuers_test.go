@@ -15,8 +15,8 @@ func someIssuer() Issuer {
 		Rule: tenants.ProfileOf("https://acme-v02.api.letsencrypt.org/directory").Rule(tenants.CertificatesPerDomain)}
 	return Issuer{ID: "iss_00000000000000000000000001", Name: "Let’s Encrypt", Directory: "https://acme-v02.api.letsencrypt.org/directory", Default: true,
 		Created: noon.Add(-400 * day2), Asked: true, Answers: true, Since: noon.Add(-3 * day2), Domains: 9640,
-		Accounts: []IssuerAccount{{Shard: 0, URL: "https://acme-v02.api.letsencrypt.org/acme/acct/1234567890", KeyType: tenants.P256, InUse: true, Orders: orders},
-			{Shard: 1, InUse: true, KeyType: tenants.P256, Orders: BudgetLine{Left: 1500, Count: 1500, Per: 3 * hour, Counted: true}}, {Shard: 2, Orders: BudgetLine{Counted: true}}},
+		Accounts: []IssuerAccount{{ID: "acc_00000000000000000000000001", Shard: 0, URL: "https://acme-v02.api.letsencrypt.org/acme/acct/1234567890", KeyType: tenants.P256, InUse: true, Orders: orders},
+			{ID: "acc_00000000000000000000000002", Shard: 1, InUse: true, KeyType: tenants.P256, Orders: BudgetLine{Left: 1500, Count: 1500, Per: 3 * hour, Counted: true}}, {Shard: 2, Orders: BudgetLine{Counted: true}}},
 		Limits: []IssuerLimit{{BudgetLine: orders, Ours: true, By: "operator@portal.example", At: noon.Add(-9 * day2)}, {BudgetLine: domain},
 			{BudgetLine: BudgetLine{Limit: tenants.AccountsPerAddress, Count: 10, Per: 3 * hour}, Configured: true}}}
 }
@@ -34,6 +34,35 @@ func issuersPage() IssuersPage {
 
 func issuerPage(role tenants.PlatformRole) IssuerPage {
 	return IssuerPage{Page: operatorPage(role), Issuer: someIssuer()}
+}
+
+func keyChanging() IssuerPage {
+	p := issuerPage(tenants.Operator)
+	p.Issuer.Accounts[0].Changing = true
+	return p
+}
+
+func issuersMoved() IssuersPage {
+	p := issuersPage()
+	p.Error = "The authorities have changed meanwhile. Look again, then order them."
+	return p
+}
+
+func accountKeyPage() AccountKeyPage {
+	i := someIssuer()
+	return AccountKeyPage{Page: operatorPage(tenants.Operator), Issuer: i, Account: i.Accounts[0]}
+}
+
+func exportErrors() AccountKeyPage {
+	p := accountKeyPage()
+	p.Errors = map[string]string{"passphrase": "The passphrase has fewer than 12 characters. Type a longer one, and keep it apart from the file."}
+	return p
+}
+
+func accountKeyRefused() AccountKeyPage {
+	p := accountKeyPage()
+	p.Error = "A new key for this account is on its way to Let’s Encrypt already. Wait until it has arrived."
+	return p
 }
 
 func issuerErrors() IssuerPage {

@@ -98,8 +98,15 @@ func EntryURL(slug string, number int64) string {
 func TenantURL(id tenants.TenantID) string { return TenantsPath + "/" + string(id) }
 
 // IssuerURL is an authority: GET. Below it: /limits POST (fields count1, per1 … and limit1 …), /accounts POST (field accounts),
-// /retire GET confirms and POST acts (field name). IssuerURL("new") is the form for another one.
+// /retire GET confirms and POST acts (field name). IssuerURL("new") is the form for another one, IssuerURL("order") POST moves
+// one (fields issuer, once for each in their order, and up or down, which one).
 func IssuerURL(id tenants.IssuerID) string { return IssuersPath + "/" + string(id) }
+
+// AccountURL has no page of its own. Below it: /key GET confirms and POST gives the account another key, /export GET asks and
+// POST answers with the key (fields passphrase, again).
+func AccountURL(issuer tenants.IssuerID, id tenants.AccountID) string {
+	return IssuerURL(issuer) + "/accounts/" + string(id)
+}
 
 // CauseURL lists the certificates that fail for a cause, over all tenants: GET (cursor). The address of no cause at all
 // ends in "none".
