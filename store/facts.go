@@ -18,16 +18,10 @@ func (q query) facts(d *domainRow, now time.Time) (f tenants.Facts, err error) {
 			return f, err
 		}
 	}
-	if f.Order, err = q.openOrder(d); err != nil {
+	if err = q.underWay(d, &f); err != nil {
 		return f, err
 	}
 	if err = q.issuers(&f, now); err != nil {
-		return f, err
-	}
-	if f.Leftover, err = q.leftover(d); err != nil {
-		return f, err
-	}
-	if f.Revoking, err = q.revoking(d); err != nil {
 		return f, err
 	}
 	if f.Releasing || d.Proved.IsZero() {
@@ -45,11 +39,37 @@ func (q query) lineage(d *domainRow) (f tenants.Facts, err error) {
 	if err = q.rules(d.Tenant, &f); err != nil {
 		return f, err
 	}
-	if f.Current, err = q.currentVersion(f.Certificate); err != nil {
-		return f, err
-	}
-	f.Rehearsal, err = q.untidyRehearsal(d)
+	f.Current, err = q.currentVersion(f.Certificate)
 	return f, err
+}
+
+// At most times a domain has none of these, which one question tells.
+const underWaySQL = `
+select case when exists (select 1 from orders o where o.tenant_id = $1 and o.domain_id = $2 and o.ended_at = 0) then 1 else 0 end,
+	case when exists (select 1 from challenges c where c.tenant_id = $1 and c.domain_id = $2 and c.presented_at > 0 and c.cleaned_at = 0) then 1 else 0 end,
+	case when exists (select 1 from rehearsals r where r.tenant_id = $1 and r.domain_id = $2 and r.tidied_at = 0) then 1 else 0 end,
+	case when exists (select 1 from certificates c join versions v on v.certificate_id = c.id
+		where c.tenant_id = $1 and c.domain_id = $2 and v.revoke_asked_at > 0 and v.revoked_at = 0) then 1 else 0 end`
+
+// underWay fills in what was begun for a domain and is not done.
+func (q query) underWay(d *domainRow, f *tenants.Facts) (err error) {
+	var ordered, dirty, rehearsed, revoking bool
+	if err := q.one(underWaySQL, []any{d.Tenant, d.ID}, flag{&ordered}, flag{&dirty}, flag{&rehearsed}, flag{&revoking}); err != nil {
+		return err
+	}
+	if ordered {
+		f.Order, err = q.openOrder(d)
+	}
+	if dirty && err == nil {
+		f.Leftover, err = q.leftover(d)
+	}
+	if rehearsed && err == nil {
+		f.Rehearsal, err = q.untidyRehearsal(d)
+	}
+	if revoking && err == nil {
+		f.Revoking, err = q.revoking(d)
+	}
+	return err
 }
 
 // rules fills in what the tenant set for all its certificates.
