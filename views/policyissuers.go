@@ -40,9 +40,9 @@ type issuerOption struct {
 
 func (p PolicyPage) issuerFields() (fields []issuerSelect) {
 	for n := range max(min(p.issuersInUse(), MostIssuers), len(p.Saved.Issuers), len(p.Typed.Issuers)) {
-		f := issuerSelect{ID: tenants.IssuerField(n), Label: "then", Empty: "no other"}
+		f := issuerSelect{ID: tenants.IssuerField(n), Label: "Then", Empty: "no other"}
 		if n == 0 {
-			f.Label, f.Empty = "first", p.portalsOwn()
+			f.Label, f.Empty = "First", p.portalsOwn()
 		}
 		chosen := ""
 		if n < len(p.Typed.Issuers) {
