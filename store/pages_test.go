@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -168,5 +169,25 @@ func TestPagesUseAnIndex(t *testing.T) {
 		if want := fmt.Sprintf("SEARCH d USING INDEX %s (tenant_id=?)", index); detail != want && detail != fmt.Sprintf("SEARCH d USING COVERING INDEX %s (tenant_id=?)", index) {
 			t.Errorf("by %s: %s", order, detail)
 		}
+	}
+}
+
+// The operator's page counts the domains of an issuer in an index alone: their rows are many and wide.
+func TestDomainsOfAnIssuerAreCountedInAnIndex(t *testing.T) {
+	w := storetest.New(t)
+	s := tell(t, w)
+	s.register(w.Acme, "shop.example")
+	rows, err := s.raw().Query(`explain query plan select (select count(*) from domains d where d.issuer_id = i.id and d.released_at = 0) from issuers i where i.id = $1`, "x")
+	check(t, err)
+	defer rows.Close()
+	var plan []string
+	for rows.Next() {
+		var id, parent, unused int
+		var detail string
+		check(t, rows.Scan(&id, &parent, &unused, &detail))
+		plan = append(plan, detail)
+	}
+	if check(t, rows.Err()); !slices.Contains(plan, "SEARCH d USING COVERING INDEX domains_issuer (issuer_id=?)") {
+		t.Errorf("the plan: %s", strings.Join(plan, "; "))
 	}
 }

@@ -168,7 +168,8 @@ create index domains_status_name on domains (tenant_id, status, name) where rele
 create index domains_renewals on domains (tenant_id, renew_at, id) where released_at = 0 and renew_at > 0;
 create index domains_registered on domains (tenant_id, registered) where released_at = 0;
 create index domains_delegation on domains (delegation_id);
--- For the operator, over all tenants: what ends soon, and what will not renew, by cause.
+-- For the operator, over all tenants: how many an issuer has, what ends soon, and what will not renew, by cause.
+create index domains_issuer on domains (issuer_id) where released_at = 0;
 create index domains_ends on domains (sort_at) where released_at = 0 and has_version = 1;
 create index domains_causes on domains (cause, sort_at, id, tenant_id)
   where released_at = 0 and has_version = 1 and status in ('failing', 'expired');
