@@ -31,7 +31,7 @@ check: ## format, fresh generated code, go vet, staticcheck
 
 unit: ## tests of all packages under the race detector, the long stories once more in full without it
 	go run ./test/gotest $(RACE) -short -timeout 30m $(UNITS)
-	go run ./test/gotest -timeout 15m -run 'TestRenewalBurst|TestTwoYears|TestEvery' ./jobs
+	go run ./test/gotest -timeout 15m -run 'TestRenewalBurst|TestTwoYears|TestEvery|TestMassEvent' ./jobs
 
 sim: ## years of the portal in a minute, every promise counted; SEED=n for other chances
 	go test -count=1 -timeout 10m -v -run '^TestSim$$' ./jobs -sim.seed=$(SEED)

@@ -62,7 +62,7 @@ func TestFailuresInARow(t *testing.T) {
 		id := w.register(base)
 		stopped := func(orders int) {
 			t.Helper()
-			w.until(time.Minute, 10*24*time.Hour, func() bool {
+			w.until(10*time.Minute, 10*24*time.Hour, func() bool {
 				return len(w.ca.orders) >= orders && w.view(id).Domain.Finding.Code == tenants.FailedInARow
 			})
 			time.Sleep(2 * time.Hour)
