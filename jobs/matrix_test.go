@@ -32,7 +32,7 @@ var theatres = map[string]func(t *testing.T, play func(*stage)){"sqlite": onSQLi
 
 // onSQLite plays in virtual time, with one process after the other.
 func onSQLite(t *testing.T, play func(*stage)) {
-	inWorld(t, func(w *world) {
+	inOneWorld(t, func(w *world) {
 		s := &stage{world: w, pause: func() { time.Sleep(2 * time.Minute) }}
 		w.ca.thinks = 50 * time.Millisecond
 		s.next = func() {

@@ -113,12 +113,14 @@ func resign(chain []byte, change func(*x509.Certificate)) []byte {
 // What a killed process had sent can reach the CA after the next process has looked for it, which then once sent it again.
 func TestOrderArrivesAfterItsProcessDied(t *testing.T) {
 	for _, how := range []mode{killAfter, cancelAfter} {
-		inWorld(t, func(w *world) {
-			w.ca.late = 15 * time.Second
-			w.ca.arm(map[string]mode{"newOrder": how})
-			id := w.register("shop.acme.example")
-			w.status(id, tenants.Active)
-			w.settled(id, 1)
+		t.Run(string(how), func(t *testing.T) {
+			inWorld(t, func(w *world) {
+				w.ca.late = 15 * time.Second
+				w.ca.arm(map[string]mode{"newOrder": how})
+				id := w.register("shop.acme.example")
+				w.status(id, tenants.Active)
+				w.settled(id, 1)
+			})
 		})
 	}
 }
@@ -280,12 +282,14 @@ func TestReservationRunsOut(t *testing.T) {
 // The version says which key was certified, not which key the certificate asks for by now.
 func TestOrderKeyTypes(t *testing.T) {
 	for _, kind := range tenants.KeyTypes {
-		inWorld(t, func(w *world) {
-			id, err := w.scope.RegisterDomain(w.ctx, "shop.acme.example", store.RegisterOptions{KeyType: kind})
-			w.must(err)
-			if v := w.status(id, tenants.Active); v.Current == nil || v.Current.KeyType != kind {
-				t.Errorf("%s: current version %+v", kind, v.Current)
-			}
+		t.Run(string(kind), func(t *testing.T) {
+			inWorld(t, func(w *world) {
+				id, err := w.scope.RegisterDomain(w.ctx, "shop.acme.example", store.RegisterOptions{KeyType: kind})
+				w.must(err)
+				if v := w.status(id, tenants.Active); v.Current == nil || v.Current.KeyType != kind {
+					t.Errorf("current version %+v", v.Current)
+				}
+			})
 		})
 	}
 }

@@ -119,7 +119,6 @@ func TestRehearsalSurvivesEveryFault(t *testing.T) {
 	for _, call := range []string{"meta", "register", "newOrder", "authorization", "present", "answer", "finalize", "certificate", "remove", "deactivate"} {
 		for _, how := range []mode{errBefore, errAfter, killBefore, killAfter} {
 			t.Run(call+"/"+string(how), func(t *testing.T) {
-				t.Parallel()
 				onStage(t, func(w *world, id tenants.DomainID) {
 					before := w.view(id)
 					w.staging.arm(map[string]mode{call: how})
@@ -177,7 +176,7 @@ func TestRehearsalFailsAlone(t *testing.T) {
 		{"authority silent", func(w *world) { w.staging.down = func() bool { return true } }, tenants.CASilent, true},
 		{"proof not accepted", func(w *world) { w.staging.refuse = true }, tenants.ChallengeInvalid, false},
 		{"rate limit of hours", func(w *world) { w.staging.limit = limited }, tenants.CARateLimited, false},
-		{"never decided", func(w *world) { w.staging.stuck = true }, tenants.RehearsalLate, true},
+		{"never decided", func(w *world) { w.staging.stuck, w.stuckAfter = true, time.Hour; w.start() }, tenants.RehearsalLate, true},
 		{"value not visible", func(w *world) { w.dns.slow = true }, tenants.PropagationSlow, true},
 		{"garbage for a chain", func(w *world) { w.staging.chain = func([]byte) []byte { return []byte("hello") } }, tenants.CABroken, false},
 	}

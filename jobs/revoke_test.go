@@ -80,7 +80,6 @@ func TestNewVersionIsInPlace(t *testing.T) {
 func TestRevocationSurvivesEveryFault(t *testing.T) {
 	for how, told := range map[mode]int{errBefore: 1, errAfter: 2, killBefore: 1, killAfter: 2} {
 		t.Run(string(how), func(t *testing.T) {
-			t.Parallel()
 			inWorld(t, func(w *world) {
 				id := w.certified()
 				w.ca.arm(map[string]mode{"revoke": how})

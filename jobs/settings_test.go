@@ -180,7 +180,6 @@ func TestStrategiesSurviveEveryFault(t *testing.T) {
 		for _, call := range []string{"newOrder", "authorization", "present", "answer", "finalize", "certificate", "remove"} {
 			for _, how := range []mode{errBefore, errAfter, killBefore, killAfter} {
 				t.Run(string(strategy)+"/"+call+"/"+string(how), func(t *testing.T) {
-					t.Parallel()
 					inWorld(t, func(w *world) {
 						w.must(w.scope.SavePolicy(w.ctx, tenants.Policy{OwnCSR: true, ReuseKey: true}))
 						id := w.register("shop.acme.example")

@@ -39,8 +39,15 @@ type world struct {
 	kills      int
 }
 
-// inWorld runs a test under virtual time: two years pass in seconds.
+// inWorld runs a test under virtual time: two years pass in seconds. Every world is its own, so tests run side by side.
 func inWorld(t *testing.T, test func(*world)) {
+	t.Helper()
+	t.Parallel()
+	inOneWorld(t, test)
+}
+
+// inOneWorld is inWorld for tests that say themselves what runs side by side.
+func inOneWorld(t *testing.T, test func(*world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		dns := &fakeDNS{}
