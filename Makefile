@@ -30,7 +30,7 @@ check: ## format, fresh generated code, go vet, staticcheck
 	$(TOOL) staticcheck ./...
 
 unit: ## tests of all packages under the race detector, the long stories once more in full without it
-	go run ./test/gotest $(RACE) -short -timeout 30m $(UNITS)
+	go run ./test/gotest $(RACE) -short -timeout 50m $(UNITS)
 	go run ./test/gotest -timeout 15m -run 'TestRenewalBurst|TestTwoYears|TestEvery|TestMassEvent' ./jobs
 
 sim: ## years of the portal in a minute, every promise counted; SEED=n for other chances
