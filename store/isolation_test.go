@@ -39,6 +39,12 @@ var reaches = map[string]reach{
 	"RevokeNow": func(ctx context.Context, s *store.Scope, f foreign) (any, error) {
 		return nil, s.RevokeNow(ctx, f.domain, f.version)
 	},
+	"Versions": func(ctx context.Context, s *store.Scope, f foreign) (any, error) {
+		return s.Versions(ctx, f.domain, 0, 20)
+	},
+	"Version": func(ctx context.Context, s *store.Scope, f foreign) (any, error) {
+		return s.Version(ctx, f.domain, f.version)
+	},
 	"Facts": func(ctx context.Context, s *store.Scope, f foreign) (any, error) { return s.Facts(ctx, f.domain) },
 	"PreviewSettings": func(ctx context.Context, s *store.Scope, f foreign) (any, error) {
 		return s.PreviewSettings(ctx, f.domain, tenants.SettingsForm{KeyType: "P-384", Strategy: "rotate"})
@@ -111,7 +117,7 @@ var reaches = map[string]reach{
 	},
 }
 
-var byID = []string{"Domain", "CheckNow", "RenewNow", "Revoke", "RevokeNow", "Facts", "PreviewSettings", "SaveSettings", "Pause", "Resume", "Release", "Rehearse", "Entry", "DownloadChain", "DownloadKey"}
+var byID = []string{"Domain", "CheckNow", "RenewNow", "Revoke", "RevokeNow", "Versions", "Version", "Facts", "PreviewSettings", "SaveSettings", "Pause", "Resume", "Release", "Rehearse", "Entry", "DownloadChain", "DownloadKey"}
 
 func TestIsolation(t *testing.T) {
 	scope := reflect.TypeFor[*store.Scope]()

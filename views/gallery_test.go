@@ -21,6 +21,8 @@ func gallery() map[string]templ.Component {
 	viewer.Page = acmePage(tenants.Viewer)
 	first := certified()
 	first.Versions = first.Versions[:1]
+	tail, past := certified(), certified()
+	tail.Versions, past.Versions = tail.Versions[2:], nil
 	asCertificate := failingCAA()
 	asCertificate.ShowVersion = true
 	slow := issuingDomain()
@@ -149,6 +151,9 @@ func gallery() map[string]templ.Component {
 		"pause":                 Pause(pausing()),
 		"pause-errors":          Pause(wrongPause()),
 		"certificate-paused":    Domain(paused()),
+		"versions":              Versions(VersionsPage{DomainPage: certified()}),
+		"versions-oldest":       Versions(VersionsPage{DomainPage: tail, Newer: true}),
+		"versions-none":         Versions(VersionsPage{DomainPage: past, Newer: true}),
 		"certificate-own":       Domain(withOwnKey()),
 		"confirm-release":       ConfirmRelease(confirm(certified(), "checkout.acme", "That is not the name. Type checkout.acme.example.")),
 	}

@@ -98,6 +98,7 @@ func certificatePlaces(page string) []place {
 		{"confirm renew", page + "/renew", nil},
 		{"confirm revoke", page, func(b *tab) { b.goTo(b.link("revoke")) }},
 		{"revoke another name", page, wrongNameToRevoke},
+		{"versions", page + "/versions", nil}, {"no version that old", page + "/versions?before=1", nil},
 		{"change certificate", page + "/settings", nil},
 		{"what changes", page + "/settings", showEffect},
 		{"pause", page + "/pause", nil},
