@@ -159,6 +159,46 @@ func TestOwnCSRForbidden(t *testing.T) {
 	})
 }
 
+// The customer's own key is reported: no order goes out with it, the customer is asked for another CSR, and that one is
+// ordered with at once. Then the old version goes.
+func TestLeakedOwnKey(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.must(w.scope.SavePolicy(w.ctx, tenants.Policy{OwnCSR: true}))
+		id := w.register(shop)
+		csr := w.ownCSR(shop)
+		w.choose(id, tenants.SettingsForm{Strategy: "csr", CSR: csr})
+		w.status(id, tenants.Active)
+		w.settled(id, 1)
+		w.revoke(id, leaked)
+		w.until(time.Second, time.Minute, func() bool { return w.view(id).Domain.Finding.Code == tenants.KeyNeeded })
+		time.Sleep(3 * time.Hour)
+		w.turn()
+		v := w.view(id)
+		if e := tenants.Explain(v.Domain.Finding); e.Who != tenants.Customer || !strings.Contains(e.Why, "was reported") || v.Domain.Status != tenants.Failing {
+			t.Errorf("the page of a domain that is %s says: %+v", v.Domain.Status, e)
+		}
+		if len(w.ca.orders) != 1 || len(w.ca.revoked) != 0 || !v.Versions[0].Revocation.At.IsZero() {
+			t.Fatalf("%d orders, revoked %v while the key has no successor", len(w.ca.orders), w.ca.revoked)
+		}
+		if _, err := w.scope.PreviewSettings(w.ctx, id, tenants.SettingsForm{Strategy: "csr", CSR: csr}); tenants.KindOf(err) != tenants.Invalid {
+			t.Errorf("the CSR with the reported key once more: %v", err)
+		}
+		w.choose(id, tenants.SettingsForm{Strategy: "csr", CSR: w.ownCSR(shop)})
+		all := w.versions(id, 2, time.Second, time.Minute)
+		if all[1].SPKI == all[0].SPKI || !all[1].OwnKey || w.gone(id) {
+			t.Errorf("version 2: %+v, the first one is revoked: %v", all[1], w.gone(id))
+		}
+		w.until(time.Minute, 25*time.Hour, func() bool { return w.gone(id) })
+		if r := w.ca.revoked["2"]; len(w.ca.revoked) != 1 || r.reason != 1 {
+			t.Errorf("revoked: %v", w.ca.revoked)
+		}
+		w.settled(id, 2)
+		if v := w.status(id, tenants.Active); !v.Domain.Finding.OK() {
+			t.Errorf("finding %+v", v.Domain.Finding)
+		}
+	})
+}
+
 func TestKeyTypeChange(t *testing.T) {
 	inWorld(t, func(w *world) {
 		id := w.register("shop.acme.example")

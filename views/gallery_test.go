@@ -145,6 +145,7 @@ func gallery() map[string]templ.Component {
 		"certificate-refused":   Domain(replaced(tenants.Revocation{At: noon.Add(-hour), Tries: 2, Next: noon.Add(hour), Finding: caFinding(tenants.RevocationRefused)})),
 		"certificate-revoked":   Domain(leaked(tenants.Revocation{At: noon.Add(-hour), Done: noon.Add(-hour / 2)})),
 		"failure-leaked":        Domain(failingLeaked()),
+		"failure-leaked-own":    Domain(leakedOwnKey()),
 		"settings":              Settings(changing()),
 		"settings-effect":       Settings(changed()),
 		"settings-errors":       Settings(wrongCSR()),
