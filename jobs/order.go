@@ -164,7 +164,7 @@ func (i *issuance) finalized(ctx context.Context, o acme.Order) (*rest, error) {
 
 func (i *issuance) invalid(ctx context.Context, o acme.Order) (*rest, error) {
 	if o.Error != nil {
-		return i.fail(ctx, i.blamed(o.Error))
+		return i.rejected(ctx, o.Error)
 	}
 	return i.fail(ctx, i.finding(tenants.CARefuses, "order is "+string(o.Status)))
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"perennial/jobs/acme"
 	"perennial/tenants"
 )
 
@@ -84,6 +85,39 @@ func TestReuseOverYears(t *testing.T) {
 			}
 		}
 	})
+}
+
+// An authority that blocks a key which is used again costs one order: the next one has a new key, by itself, and that one
+// is used again.
+func TestReusedKeyIsBlocked(t *testing.T) {
+	for _, kind := range []string{"badPublicKey", "badCSR"} {
+		t.Run(kind, func(t *testing.T) {
+			inWorld(t, func(w *world) {
+				w.must(w.scope.SavePolicy(w.ctx, tenants.Policy{ReuseKey: true}))
+				id := w.register(shop)
+				first := *w.status(id, tenants.Active).Current
+				w.choose(id, tenants.SettingsForm{KeyType: "P-256", Strategy: "reuse"})
+				w.ca.blocked = map[string]*acme.Problem{first.SPKI: {Code: tenants.CABroken, Status: 400, Reached: true,
+					Type: "urn:ietf:params:acme:error:" + kind, Detail: "public key is forbidden"}}
+				w.must(w.scope.RenewNow(w.ctx, id))
+				w.until(time.Second, time.Minute, func() bool { return w.view(id).Domain.Finding.Code == tenants.CARefusesKey })
+				if v := w.view(id); v.Domain.Status != tenants.Active {
+					t.Errorf("%s although nobody has to act", v.Domain.Status)
+				}
+				second := w.versions(id, 2, time.Second, 2*time.Minute)[1]
+				if second.SPKI == first.SPKI || len(w.ca.orders) != 3 {
+					t.Errorf("%d orders, the same key: %v", len(w.ca.orders), second.SPKI == first.SPKI)
+				}
+				w.must(w.scope.RenewNow(w.ctx, id))
+				if third := w.versions(id, 3, time.Second, time.Minute)[2]; third.SPKI != second.SPKI {
+					t.Error("the new key is not used again")
+				}
+				if v := w.status(id, tenants.Active); !v.Domain.Finding.OK() || len(w.ca.orders) != 4 {
+					t.Errorf("%d orders, finding %+v", len(w.ca.orders), v.Domain.Finding)
+				}
+			})
+		})
+	}
 }
 
 // The customer's own CSR serves until its key grows too old. That is said when the renewal is planned, long before it is

@@ -155,6 +155,11 @@ var explanations = map[Code]Explanation{
 		Why: "It does not take the request, or the key in it. Its own words are below.",
 		Who: Customer, Do: "Make a new key and paste the CSR for it under Change certificate. We order with it at once.",
 	},
+	CARefusesKey: {
+		Short: "{ca|Authority} refuses the key", Happened: "{ca|The authority} does not take the present key again",
+		Why: "The key was to serve one more version, and {ca|the authority} blocks it.",
+		Who: Nobody, Do: "We order again with a new key by ourselves. If anything pins the old key, change that once the next version is there.", Heals: true,
+	},
 	BudgetSpent: {
 		Short: "Order waits for its place", Happened: "The order waits for its place",
 		Why: "We have used what {ca|the authority} allows until {until|later}.",

@@ -31,6 +31,7 @@ const (
 	CAAccount         Code = "ca.account"             // account refused: EAB, terms, deactivated
 	RevocationRefused Code = "ca.revocation"          // the CA does not revoke what we ask it to
 	CARefusesCSR      Code = "ca.csr"                 // the customer's own CSR, or its key
+	CARefusesKey      Code = "ca.key"                 // a key of ours that served a version before
 	BudgetSpent       Code = "ca.budget"              // our own ledger says wait
 	FailedTooOften    Code = "ca.failures"            // so many proofs failed that another one could make the CA refuse the name
 	FailedInARow      Code = "ca.failures.row"        // so many proofs failed in a row that the CA would pause the name

@@ -169,6 +169,7 @@ func (f Facts) RenewalFacts() RenewalFacts {
 		Changed: f.Certificate.Changed, Change: f.Certificate.Change, Event: f.Certificate.Event,
 		Policy: f.Policy, PolicySince: f.PolicySince, Strategy: f.Certificate.Strategy,
 		KeyWanted: f.Certificate.KeyType, KeyType: f.Current.KeyType, KeyCreated: f.Current.KeyCreated,
+		KeyRefused:  f.Certificate.KeyRefused,
 		PausedUntil: f.Certificate.PausedUntil, PausedBy: f.Certificate.PausedBy,
 	}
 }

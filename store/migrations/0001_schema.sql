@@ -217,6 +217,7 @@ create table certificates (
   changed         {text} not null default '',
   compromised_at  {int}  not null default 0,  -- the current version's key was reported
   compromised_by  {text} not null default '',
+  key_refused_at  {int}  not null default 0,  -- an authority refused the current version's key for another one
   revoked_at      {int}  not null default 0,  -- we learnt that the current version is revoked
   paused_until    {int}  not null default 0,  -- no renewal in time before that
   paused_by       {text} not null default '',
