@@ -20,7 +20,11 @@ import (
 // ownKey is a customer's key: its CSR for a name, and its fingerprint.
 func ownKey(t *testing.T, name string) (csr, spki string) {
 	t.Helper()
-	key := must[*ecdsa.PrivateKey](t)(ecdsa.GenerateKey(elliptic.P384(), rand.Reader))
+	return csrFor(t, must[*ecdsa.PrivateKey](t)(ecdsa.GenerateKey(elliptic.P384(), rand.Reader)), name)
+}
+
+func csrFor(t *testing.T, key *ecdsa.PrivateKey, name string) (csr, spki string) {
+	t.Helper()
 	der := must[[]byte](t)(x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{DNSNames: []string{name}}, key))
 	public := must[[]byte](t)(x509.MarshalPKIXPublicKey(key.Public()))
 	sum := sha256.Sum256(public)
@@ -131,6 +135,56 @@ func TestOwnCSR(t *testing.T) {
 		if wantKind(t, err, tenants.Invalid); !strings.Contains(err.Error(), "served version 2") {
 			t.Errorf("a replaced key: %v", err)
 		}
+	})
+}
+
+// A key that somebody reported serves no certificate any more, in whichever tenant: it is not taken, and where it was taken
+// before, it is not ordered with. Nothing says whose it was.
+func TestReportedKeysServeNobody(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		s := tell(t, w)
+		s.allow(w.Acme)
+		s.allow(w.Northwind)
+		key := must[*ecdsa.PrivateKey](t)(ecdsa.GenerateKey(elliptic.P384(), rand.Reader))
+		form := func(name string) tenants.SettingsForm {
+			csr, _ := csrFor(t, key, name)
+			return tenants.SettingsForm{Strategy: "csr", CSR: csr}
+		}
+		leaky, shared := s.register(w.Acme, "leaky.example"), s.register(w.Acme, "shared.example")
+		late, foreign := s.register(w.Acme, "late.example"), s.register(w.Northwind, "foreign.example")
+		for _, id := range []tenants.DomainID{leaky, shared, late, foreign} {
+			s.issue(id, 90*24*time.Hour)
+		}
+		s.choose(w.Acme, leaky, form("leaky.example"))
+		s.choose(w.Acme, shared, form("shared.example"))
+		_, spki := csrFor(t, key, "leaky.example")
+		v := s.next(leaky, spki, tenants.P384)
+		if _, lacks := s.begin(shared).NextKey(w.Clock.Now()); !lacks.OK() {
+			t.Fatalf("before the report: %v", lacks)
+		}
+		check(t, w.Scope(w.Acme).Revoke(s.ctx, leaky, v.ID, tenants.RevocationRequest{Way: tenants.RevokeAfter, Reason: tenants.RevokeKeyCompromise, Wait: time.Hour}, "leaky.example"))
+		if _, lacks := s.begin(shared).NextKey(w.Clock.Now()); lacks.Code != tenants.KeyNeeded {
+			t.Errorf("the other certificate would be ordered with the key: %v", lacks)
+		}
+		for _, other := range []struct {
+			in   tenants.Tenant
+			id   tenants.DomainID
+			name string
+		}{{w.Acme, late, "late.example"}, {w.Northwind, foreign, "foreign.example"}} {
+			_, err := w.Scope(other.in).PreviewSettings(s.ctx, other.id, form(other.name))
+			wantKind(t, err, tenants.Invalid)
+			if text := err.Error(); !strings.Contains(text, "was reported as compromised") || strings.Contains(text, "leaky") || strings.Contains(text, "Acme") {
+				t.Errorf("%s is told: %q", other.name, text)
+			}
+		}
+		key = must[*ecdsa.PrivateKey](t)(ecdsa.GenerateKey(elliptic.P384(), rand.Reader))
+		s.choose(w.Northwind, foreign, form("foreign.example"))
+		_, spki = csrFor(t, key, "foreign.example")
+		s.next(foreign, spki, tenants.P384)
+		must[tenants.SettingsEffect](t)(w.Scope(w.Acme).PreviewSettings(s.ctx, late, form("late.example")))
+		s.started(s.form(spki))
+		_, err := w.Scope(w.Acme).PreviewSettings(s.ctx, late, form("late.example"))
+		wantKind(t, err, tenants.Invalid)
 	})
 }
 

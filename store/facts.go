@@ -39,6 +39,11 @@ func (q query) lineage(d *domainRow) (f tenants.Facts, err error) {
 	if err = q.rules(d.Tenant, &f); err != nil {
 		return f, err
 	}
+	if spki := f.Certificate.OwnSPKI(); spki != "" {
+		if f.Exposed, err = q.exposed(spki); err != nil {
+			return f, err
+		}
+	}
 	f.Current, err = q.currentVersion(f.Certificate)
 	return f, err
 }

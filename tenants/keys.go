@@ -68,6 +68,9 @@ func (f Facts) csrFinding(at time.Time) Finding {
 	if err != nil {
 		return lacks.With("case", caseWrongCSR).With("why", err.(*Error).Text)
 	}
+	if f.Exposed {
+		return lacks.With("case", caseExposed)
+	}
 	if f.Current == nil || csr.SPKI != f.Current.SPKI {
 		return Finding{} // a key that the lineage did not use yet
 	}

@@ -328,6 +328,12 @@ create table versions (
 ){strict};
 create index versions_revoking on versions (certificate_id) where revoke_asked_at > 0 and revoked_at = 0;
 
+-- Keys that somebody reported, in any tenant, and that no certificate may be for any more. Nothing tells whose they were.
+create table exposed_keys (
+  spki        {text} not null primary key,
+  reported_at {int}  not null
+){strict};
+
 -- The audit log. Rows are only ever inserted.
 create table entries (
   tenant_id     {text} not null,
