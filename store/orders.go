@@ -26,7 +26,7 @@ func readOrder(r rows) (o tenants.Order, err error) { return o, r.Scan(scanOrder
 // orders lists a domain's orders, newest first, without challenges and without dry runs.
 func (q query) orders(tenant tenants.TenantID, id tenants.DomainID, limit int) ([]tenants.Order, error) {
 	return collect(q, readOrder, `select `+orderColumns+`
-from orders o where o.tenant_id = $1 and o.domain_id = $2 and o.reason <> $4 order by o.id desc limit $3`, tenant, id, limit, tenants.InRehearsal)
+from orders o where o.tenant_id = $1 and o.domain_id = $2 and o.reason <> $3 order by o.id desc`+top(limit), tenant, id, tenants.InRehearsal)
 }
 
 const lockOrderSQL = `select` + domainColumns + `, ` + orderColumns + `

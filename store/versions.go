@@ -34,7 +34,7 @@ const newest = math.MaxInt32
 // versions lists a lineage below a number, newest first.
 func (q query) versions(c tenants.Certificate, before, limit int) ([]tenants.Version, error) {
 	return collect(q, readVersion, `select `+versionColumns+`
-from versions v where v.tenant_id = $1 and v.certificate_id = $2 and v.number < $3 order by v.number desc limit $4`, c.Tenant, c.ID, before, limit)
+from versions v where v.tenant_id = $1 and v.certificate_id = $2 and v.number < $3 order by v.number desc`+top(limit), c.Tenant, c.ID, before)
 }
 
 // Versions lists versions of a domain's certificate, newest first and at most limit: those with a number below before, or the
