@@ -8,20 +8,37 @@ import (
 )
 
 // facts gathers what is known about a domain.
-func (q query) facts(d *domainRow, now time.Time) (f tenants.Facts, err error) {
-	if f, err = q.lineage(d); err != nil {
+func (q query) facts(d *domainRow, now time.Time) (tenants.Facts, error) {
+	all, err := q.directories()
+	if err != nil {
+		return tenants.Facts{}, err
+	}
+	return q.factsAmong(all, d, now)
+}
+
+// factsAmong gathers what is known about a domain, given all issuers.
+func (q query) factsAmong(all []Authority, d *domainRow, now time.Time) (f tenants.Facts, err error) {
+	f = tenants.Facts{Domain: d.Domain, Releasing: !d.releasing.IsZero(), Failures: d.failures, LastFailed: d.failedAt, Asked: !d.lookAsked.IsZero()}
+	if f.Certificate, err = q.lineage(d.Tenant, d.ID); err != nil {
 		return f, err
 	}
-	f.Failures, f.LastFailed, f.Asked = d.failures, d.failedAt, !d.lookAsked.IsZero()
-	if d.lookAsked.IsZero() { // a person asked for a look: as if there had been none
+	if f.Current, err = q.currentVersion(f.Certificate); err != nil {
+		return f, err
+	}
+	if spki := f.Certificate.OwnSPKI(); spki != "" {
+		if f.Exposed, err = q.exposed(spki); err != nil {
+			return f, err
+		}
+	}
+	if !f.Asked { // otherwise as if there had been no look
 		if f.Domain.Check, err = d.lastCheck(); err != nil {
 			return f, err
 		}
 	}
-	if err = q.underWay(d, &f); err != nil {
+	if err = q.around(d, &f); err != nil {
 		return f, err
 	}
-	if err = q.issuers(&f, now); err != nil {
+	if err = q.issuers(all, &f, now); err != nil {
 		return f, err
 	}
 	if f.Releasing || d.Proved.IsZero() {
@@ -30,37 +47,22 @@ func (q query) facts(d *domainRow, now time.Time) (f tenants.Facts, err error) {
 	return f, err
 }
 
-// lineage is the part of a domain's facts that is of its certificate, and what the tenant set for all of them.
-func (q query) lineage(d *domainRow) (f tenants.Facts, err error) {
-	f = tenants.Facts{Domain: d.Domain, Releasing: !d.releasing.IsZero()}
-	if f.Certificate, f.Signer, err = q.certificateOf(d.Tenant, d.ID); err != nil {
-		return f, err
-	}
-	if err = q.rules(d.Tenant, &f); err != nil {
-		return f, err
-	}
-	if spki := f.Certificate.OwnSPKI(); spki != "" {
-		if f.Exposed, err = q.exposed(spki); err != nil {
-			return f, err
-		}
-	}
-	f.Current, err = q.currentVersion(f.Certificate)
-	return f, err
-}
-
-// At most times a domain has none of these, which one question tells.
-const underWaySQL = `
-select case when exists (select 1 from orders o where o.tenant_id = $1 and o.domain_id = $2 and o.ended_at = 0) then 1 else 0 end,
+// At most times a domain has nothing under way, which one question tells, together with what its tenant set.
+const aroundSQL = `
+select t.hours, t.policy, t.policy_at,
+	case when exists (select 1 from orders o where o.tenant_id = $1 and o.domain_id = $2 and o.ended_at = 0) then 1 else 0 end,
 	case when exists (select 1 from challenges c where c.tenant_id = $1 and c.domain_id = $2 and c.presented_at > 0 and c.cleaned_at = 0) then 1 else 0 end,
 	case when exists (select 1 from rehearsals r where r.tenant_id = $1 and r.domain_id = $2 and r.tidied_at = 0) then 1 else 0 end,
 	case when exists (select 1 from certificates c join versions v on v.certificate_id = c.id
-		where c.tenant_id = $1 and c.domain_id = $2 and v.revoke_asked_at > 0 and v.revoked_at = 0) then 1 else 0 end`
+		where c.tenant_id = $1 and c.domain_id = $2 and v.revoke_asked_at > 0 and v.revoked_at = 0) then 1 else 0 end
+from tenants t where t.id = $1`
 
-// underWay fills in what was begun for a domain and is not done.
-func (q query) underWay(d *domainRow, f *tenants.Facts) (err error) {
+// around fills in what the tenant set for all its certificates, and what was begun for a domain and is not done.
+func (q query) around(d *domainRow, f *tenants.Facts) (err error) {
 	var ordered, dirty, rehearsed, revoking bool
-	if err := q.one(underWaySQL, []any{d.Tenant, d.ID}, flag{&ordered}, flag{&dirty}, flag{&rehearsed}, flag{&revoking}); err != nil {
-		return err
+	if err := q.one(aroundSQL, []any{d.Tenant, d.ID}, doc(&f.Hours), doc(&f.Policy), at(&f.PolicySince),
+		flag{&ordered}, flag{&dirty}, flag{&rehearsed}, flag{&revoking}); err != nil {
+		return orAbsent(err, "tenant")
 	}
 	if ordered {
 		f.Order, err = q.openOrder(d)
@@ -84,18 +86,13 @@ func (q query) rules(tenant tenants.TenantID, f *tenants.Facts) error {
 }
 
 // issuers fills in who was or will be asked, and who signed what there is.
-func (q query) issuers(f *tenants.Facts, now time.Time) error {
-	all, err := q.directories()
-	if err != nil {
-		return err
-	}
+func (q query) issuers(all []Authority, f *tenants.Facts, now time.Time) error {
 	defer func() { stage(all, f) }()
-	first := f.Signer // of the lineage; without a version, who was meant to be asked
-	if f.Signer = (tenants.Issuer{}); f.Current != nil {
+	if f.Current != nil {
 		f.Signer = of(all, f.Current.IssuerID, f.Current.Account)
 	}
 	if f.Offers = q.offers(all, f.Policy, f.Domain.Tenant); len(f.Offers) == 0 {
-		f.Offers = []tenants.Offer{{Issuer: first}}
+		f.Offers = []tenants.Offer{{Issuer: withFirst(all, f.Certificate.Issuer)}}
 	}
 	if len(f.Offers) > 1 {
 		if err := q.service(f); err != nil {
@@ -110,22 +107,43 @@ func (q query) issuers(f *tenants.Facts, now time.Time) error {
 	return nil
 }
 
-const certificateSQL = `
-select c.id, c.tenant_id, c.domain_id, c.names, c.issuer_id, c.profile, c.key_type, c.current_version, c.plan, c.ari,
+const (
+	certificateColumns = `
+c.id, c.tenant_id, c.domain_id, c.names, c.issuer_id, c.profile, c.key_type, c.current_version, c.plan, c.ari,
 	c.renew_now_at, c.renewed_by, c.strategy, c.csr, c.changed_at, c.changed, c.compromised_at, c.compromised_by, c.key_refused_at, c.revoked_at,
-	c.paused_until, c.paused_by, c.paused_why, c.event_id, ` + issuerColumns + `
+	c.paused_until, c.paused_by, c.paused_why, c.event_id`
+
+	lineageSQL = `select ` + certificateColumns + `
+from certificates c where c.tenant_id = $1 and c.domain_id = $2`
+
+	certificateSQL = `select ` + certificateColumns + `, ` + issuerColumns + `
 from certificates c join issuers i on i.id = c.issuer_id join accounts b on b.issuer_id = i.id and b.shard = 0
 where c.tenant_id = $1 and c.domain_id = $2`
+)
 
-func (q query) certificateOf(tenant tenants.TenantID, id tenants.DomainID) (c tenants.Certificate, i tenants.Issuer, err error) {
-	dest := append([]any{&c.ID, &c.Tenant, &c.Domain, doc(&c.Names), &c.Issuer, &c.Profile, &c.KeyType, &c.Current,
+func scanCertificate(c *tenants.Certificate) []any {
+	return []any{&c.ID, &c.Tenant, &c.Domain, doc(&c.Names), &c.Issuer, &c.Profile, &c.KeyType, &c.Current,
 		doc(&c.Plan), doc(&c.ARI), at(&c.RenewNow), &c.RenewedBy, &c.Strategy, &c.CSR, at(&c.Changed), &c.Change,
-		at(&c.Compromised), &c.CompromisedBy, at(&c.KeyRefused), at(&c.Revoked), at(&c.PausedUntil), &c.PausedBy, &c.PausedWhy, &c.Event.ID}, scanIssuer(&i)...)
-	err = q.one(certificateSQL, []any{tenant, id}, dest...)
-	if err == nil && c.Event.ID != "" {
-		c.Event, err = q.eventOf(c)
+		at(&c.Compromised), &c.CompromisedBy, at(&c.KeyRefused), at(&c.Revoked), at(&c.PausedUntil), &c.PausedBy, &c.PausedWhy, &c.Event.ID}
+}
+
+// lineage is the certificate of a domain.
+func (q query) lineage(tenant tenants.TenantID, id tenants.DomainID) (c tenants.Certificate, err error) {
+	err = q.certificate(&c, lineageSQL, []any{tenant, id}, scanCertificate(&c))
+	return c, err
+}
+
+// certificateOf is the certificate of a domain, and the issuer of its current version or, before there is one, of its first.
+func (q query) certificateOf(tenant tenants.TenantID, id tenants.DomainID) (c tenants.Certificate, i tenants.Issuer, err error) {
+	err = q.certificate(&c, certificateSQL, []any{tenant, id}, append(scanCertificate(&c), scanIssuer(&i)...))
+	return c, i, err
+}
+
+func (q query) certificate(c *tenants.Certificate, text string, args, dest []any) (err error) {
+	if err = q.one(text, args, dest...); err == nil && c.Event.ID != "" {
+		c.Event, err = q.eventOf(*c)
 	}
-	return c, i, orAbsent(err, "certificate")
+	return orAbsent(err, "certificate")
 }
 
 func (q query) currentVersion(c tenants.Certificate) (*tenants.Version, error) {

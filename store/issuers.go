@@ -78,6 +78,7 @@ func (s *System) SaveIssuer(ctx context.Context, i tenants.Issuer) (saved tenant
 }
 
 func (t *tx) saveIssuer(i tenants.Issuer) (id tenants.IssuerID, err error) {
+	t.reissued = true
 	err = t.one(saveIssuerSQL, []any{mintID[tenants.IssuerID](t.now), cmp.Or(i.Name, i.Directory), i.Directory,
 		i.Profile, enc(i.CAA), enc(i.Limits), bit(i.FreeARI), us(t.now)}, &id)
 	if err != nil {
@@ -89,7 +90,7 @@ func (t *tx) saveIssuer(i tenants.Issuer) (id tenants.IssuerID, err error) {
 // SaveCAA keeps which identities a CAA record may name to allow the issuer, as its directory says.
 func (s *System) SaveCAA(ctx context.Context, id tenants.IssuerID, identities []string) error {
 	return s.db.housekeep(ctx, func(t *tx) error {
-		_, err := t.exec(`update issuers set caa = $2 where id = $1 and caa <> $2`, id, clean(enc(append([]string{}, identities...)))) // none is not unknown
+		_, err := t.execIssuers(`update issuers set caa = $2 where id = $1 and caa <> $2`, id, clean(enc(append([]string{}, identities...)))) // none is not unknown
 		return err
 	})
 }

@@ -112,7 +112,7 @@ func (s *System) Begin(ctx context.Context, id tenants.DomainID, owner string, l
 		if err := t.lease(d, owner, lease); err != nil {
 			return err
 		}
-		f, err = t.facts(d, t.now)
+		f, err = s.gather(t.query, d, t.now)
 		return err
 	})
 	if err != nil {
@@ -135,12 +135,21 @@ func (s *System) resume(ctx context.Context, id tenants.DomainID, owner string, 
 	d, err := q.anyDomain(id, "", now)
 	if err == nil && d.working && d.leaseOwner == owner && d.leaseUntil.Sub(now) > lease/2 && d.Status != tenants.Released {
 		ok = true
-		f, err = q.facts(d, now)
+		f, err = s.gather(q, d, now)
 	}
 	if err != nil {
 		return tenants.Facts{}, false, fmt.Errorf("resume %s: %w", id, err)
 	}
 	return f, ok, nil
+}
+
+// gather is facts for a turn, which decides anew in each transaction of its own.
+func (s *System) gather(q query, d *domainRow, now time.Time) (f tenants.Facts, err error) {
+	all, err := s.db.known.authorities(q, now)
+	if err != nil {
+		return f, err
+	}
+	return q.factsAmong(all, d, now)
 }
 
 func (d *domainRow) beginnable(owner string, now time.Time) bool {
@@ -164,10 +173,15 @@ func (t *tx) lease(d *domainRow, owner string, lease time.Duration) error {
 // that follows from it (tenants.StatusAfter). Beginning and ceasing to fail is audited. When somebody asked for the
 // domain meanwhile, it is due at once instead. When the lease was lost nothing is saved: whoever has it now will say.
 func (s *System) Rest(ctx context.Context, id tenants.DomainID, owner string, at time.Time, why tenants.Finding, status tenants.Status) error {
+	return s.RestSeen(ctx, id, owner, at, why, status, Seen{})
+}
+
+// RestSeen is Rest that keeps in the same transaction what was learned before.
+func (s *System) RestSeen(ctx context.Context, id tenants.DomainID, owner string, at time.Time, why tenants.Finding, status tenants.Status, seen Seen) error {
 	return s.leave(ctx, id, owner, func(t *tx, d *domainRow) error {
 		t.turnTo(d, status, why)
 		t.giveUp(d, at)
-		return nil
+		return t.see(d, seen)
 	})
 }
 

@@ -168,3 +168,40 @@ func TestFailingIsSaidOnce(t *testing.T) {
 		}
 	})
 }
+
+// What was learned on the way is kept with the rest, and by nobody who lost the lease. A look that a person asked for
+// meanwhile is still to come.
+func TestRestKeepsWhatWasSeen(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		s := tell(t, w)
+		id := s.register(w.Acme, "shop.example")
+		s.issue(id, 90*24*time.Hour)
+		plan := s.begin(id).Certificate.Plan
+		w.Clock.Advance(time.Second)
+		seen := store.Seen{Check: &tenants.Check{At: w.Clock.Now(), Zone: "seen.example"},
+			ARI: &tenants.RenewalInfo{Next: w.Clock.Now().Add(6 * time.Hour), ExplanationURL: "https://ca.example/why"}}
+		w.Clock.Advance(time.Second)
+		check(t, w.Scope(w.Acme).CheckNow(s.ctx, id))
+		for _, who := range []string{"test/2", owner} {
+			check(t, s.sys.RestSeen(s.ctx, id, who, w.Clock.Now().Add(time.Hour), tenants.Finding{}, tenants.Active, seen))
+			v := s.view(w.Acme, id)
+			if kept := v.Domain.Check.Zone == "seen.example"; kept != (who == owner) {
+				t.Errorf("%s: the check is %+v", who, v.Domain.Check)
+			}
+			if kept := v.Certificate.ARI.ExplanationURL != ""; kept != (who == owner) {
+				t.Errorf("%s: the authority said %+v", who, v.Certificate.ARI)
+			}
+			if !v.Certificate.Plan.At.Equal(plan.At) {
+				t.Errorf("%s: planned for %v, want %v", who, v.Certificate.Plan.At, plan.At)
+			}
+		}
+		if f := s.begin(id); !f.Asked || f.Domain.Check != nil {
+			t.Error("the look that somebody asked for is forgotten")
+		}
+		later := tenants.Check{At: w.Clock.Now(), Zone: "later.example"}
+		check(t, s.sys.SaveSeen(s.ctx, id, store.Seen{Check: &later}))
+		if f := s.begin(id); f.Asked || f.Domain.Check.Zone != later.Zone || f.Certificate.ARI.ExplanationURL != seen.ARI.ExplanationURL {
+			t.Errorf("saved on the way: check %+v, ARI %+v", f.Domain.Check, f.Certificate.ARI)
+		}
+	})
+}
