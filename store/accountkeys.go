@@ -127,7 +127,7 @@ func (p *Platform) ExportAccountKey(ctx context.Context, id tenants.AccountID, p
 	if !made {
 		return pem, conflict("This account has no key yet. It is made with the first order.")
 	}
-	if pem, err = encryptKey(key, passphrase); err != nil { // outside of the transaction: it takes a while on purpose
+	if pem, err = seal.EncryptKey(key, passphrase); err != nil { // outside of the transaction: it takes a while on purpose
 		return pem, err
 	}
 	err = p.db.write(ctx, func(t *tx) error {
