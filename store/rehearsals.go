@@ -148,7 +148,7 @@ func (t *tx) rehearsable(d *domainRow) (staging tenants.Issuer, err error) {
 	case d.orderState != "":
 		return staging, conflict("An order for %s is under way, which shows more than a dry run. Follow it on the page of the domain.", d.Name)
 	case staging.ID == "":
-		return staging, conflict("The authority of %s has no staging directory here, so there is nowhere to rehearse.", d.Name)
+		return staging, conflict("%s", first.NoStaging())
 	case last != nil && last.Ended.IsZero():
 		return staging, conflict("A dry run of %s is under way already. Follow it on the page of the domain.", d.Name)
 	case last != nil && last.Tidied.IsZero():

@@ -111,6 +111,14 @@ func (f Facts) amiss() Finding {
 	return judged
 }
 
+// NoStaging says why there are no dry runs of orders at an issuer that has no staging directory here.
+func (i Issuer) NoStaging() string {
+	if staging := ProfileOf(i.Directory).Staging; staging != "" && ProfileOf(staging).EAB.Required {
+		return i.Name + " takes dry runs only from accounts with an external account binding for its staging directory, and this portal has none. Real orders are not affected."
+	}
+	return i.Name + " has no staging directory here, so there is nowhere to rehearse."
+}
+
 // Staging is the directory of an issuer for dry runs, as it is published; empty when none is known, or when it wants an
 // external account binding of its own, which nobody gave us.
 func (i Issuer) Staging() string {

@@ -19,7 +19,7 @@ func (p DomainPage) mayRehearse() bool {
 func (p DomainPage) rehearsalWords() string {
 	switch {
 	case p.Staging.ID == "":
-		return p.Issuer.Name + " has no staging directory here, so there is nowhere to rehearse."
+		return p.Issuer.NoStaging()
 	case p.rehearsing() && p.Rehearsal.Ended.IsZero():
 		return "One is under way."
 	case p.rehearsing():
