@@ -152,6 +152,8 @@ type fakeCA struct {
 	refuse    bool                     // every challenge is invalid
 	mute      string                   // orders for this name are not answered
 	refuseKey *acme.Problem            // to a change of the account's key
+	forbids   *acme.Problem            // to every CSR
+	url       string                   // of our account there; empty for the usual one
 	blocked   map[string]*acme.Problem // to a CSR for the key with that SPKI
 	sim       *simCA                   // nil: none of its weather, limits and slowness
 
@@ -243,7 +245,7 @@ func (ca *fakeCA) Meta(context.Context) (acme.Meta, error) {
 }
 
 func (ca *fakeCA) Register(_ context.Context, key crypto.Signer) (string, error) {
-	return "https://ca.test/acct/1", ca.call("register", func() error {
+	return cmp.Or(ca.url, "https://ca.test/acct/1"), ca.call("register", func() error {
 		ca.account = key.Public().(*ecdsa.PublicKey)
 		return nil
 	})
@@ -251,7 +253,7 @@ func (ca *fakeCA) Register(_ context.Context, key crypto.Signer) (string, error)
 
 func (ca *fakeCA) FindAccount(_ context.Context, key crypto.Signer) (url string, found bool, err error) {
 	err = ca.call("findAccount", func() error {
-		url, found = "https://ca.test/acct/1", ca.account != nil && ca.account.Equal(key.Public())
+		url, found = cmp.Or(ca.url, "https://ca.test/acct/1"), ca.account != nil && ca.account.Equal(key.Public())
 		return nil
 	})
 	return url, found, err
@@ -363,6 +365,9 @@ func (ca *fakeCA) Finalize(_ context.Context, _ acme.Account, url string, csr []
 		o := ca.find(url)
 		if o.status != acme.Ready {
 			return &acme.Problem{Code: tenants.CABroken, Status: 403, Detail: "order is " + string(o.status), Reached: true}
+		}
+		if ca.forbids != nil {
+			return ca.forbids
 		}
 		if p := ca.blocks(csr); p != nil {
 			return p

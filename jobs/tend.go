@@ -24,6 +24,7 @@ type turn struct {
 	asked      bool       // by a person who waits for a try
 	stale      bool       // facts must be read anew: an act changed more of the rows than it changed of facts
 	seen       store.Seen // what the facts have and the rows do not have yet
+	pinned     bool       // CAA keeps the account of dry runs out, and that of real orders in
 }
 
 // rest is why a turn ends: when to come back, and what is wrong, if anything.

@@ -225,6 +225,11 @@ var explanations = map[Code]Explanation{
 		Why: "A dry run has 10 minutes, and {ca|the authority} did not finish within them.",
 		Who: CADo, Do: "Nothing for you to do. Ask for another dry run later; real orders have more patience.", Heals: true,
 	},
+	RehearsalAccount: {
+		Short: "CAA allows real orders only", Happened: "The CAA record allows only our account for real orders",
+		Why: "Dry runs have an account of their own at {ca|the staging directory}, and the record’s accounturi does not name that one.",
+		Who: Nobody, Do: "Nothing has to be changed. Real orders are not affected, the record allows them.", Heals: true,
+	},
 	RehearsalNowhere: {
 		Short: "No staging directory", Happened: "There is no staging directory any more",
 		Why: "Whoever runs this portal took the one of {ca|the authority} out of the settings.",

@@ -43,6 +43,7 @@ const (
 const (
 	RehearsalOvertaken Code = "dryrun.overtaken" // something real had to be done meanwhile
 	RehearsalLate      Code = "dryrun.late"      // it found no end in time
+	RehearsalAccount   Code = "dryrun.account"   // CAA allows our account for real orders alone
 	RehearsalNowhere   Code = "dryrun.nowhere"   // there is no staging directory any more
 )
 

@@ -102,6 +102,26 @@ func (r Rehearsal) over(f Facts, real Step, now time.Time) Finding {
 	return f.amiss()
 }
 
+// Pinned reports whether the customer's CAA records let the account of real orders in and keep out that of dry runs (RFC
+// 8657, section 3).
+func (f Facts) Pinned() bool {
+	c, other := f.Domain.Check, f.Issuer
+	if c == nil || f.Rehearsal == nil || !judgeCAA(f.Issuer, *c).OK() {
+		return false
+	}
+	other.Account = f.Rehearsal.Issuer.Account
+	return judgeCAA(other, *c).Args["case"] == caseAccount
+}
+
+// OfPinned is the finding of a dry run for which f was found, where Facts.Pinned: a refusal for CAA's sake says nothing about
+// real orders then.
+func (f Finding) OfPinned() Finding {
+	if f.Code == CAAForbids {
+		f.Code = RehearsalAccount
+	}
+	return f
+}
+
 // amiss is what the last look found in the way of an order; zero for nothing.
 func (f Facts) amiss() Finding {
 	judged := Judge(f.Domain.Delegation, f.Issuer, *f.Domain.Check)
