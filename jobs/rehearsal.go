@@ -68,6 +68,9 @@ func (t *turn) tidyRehearsal(ctx context.Context) (*rest, error) {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
+		if err != nil && asProblem(err) == nil { // a fault of our own is no answer
+			return nil, err
+		}
 		if err != nil && passing(err) && !urgent {
 			return &rest{at: time.Now().Add(tenants.Retry(6, string(t.id))), finding: t.facts.Domain.Finding}, nil
 		}

@@ -303,7 +303,7 @@ func (t *turn) release(ctx context.Context) (*rest, error) {
 		if ok, err := t.mayAsk(ctx, a.Issuer); err != nil || !ok {
 			return t.rests(), err
 		}
-		if err := t.deactivate(ctx, a); err != nil && passing(err) {
+		if err := t.deactivate(ctx, a); err != nil && (passing(err) || asProblem(err) == nil) { // a fault of our own is no answer
 			return t.caFault(ctx, err)
 		}
 	}
