@@ -24,7 +24,7 @@ const day = 24 * time.Hour
 // How often the portal looks for what is due: as it does, or so that many are taken up at once.
 const (
 	often  = time.Second
-	rarely = 20 * time.Second
+	rarely = time.Minute
 )
 
 // scenario is a story that the portal must survive. play leaves finish at the instant when its work was done.

@@ -19,7 +19,8 @@ func (q query) facts(d *domainRow, now time.Time) (tenants.Facts, error) {
 // factsAmong gathers what is known about a domain, given all issuers.
 func (q query) factsAmong(all []Authority, d *domainRow, now time.Time) (f tenants.Facts, err error) {
 	f = tenants.Facts{Domain: d.Domain, Releasing: !d.releasing.IsZero(), Failures: d.failures, LastFailed: d.failedAt, Asked: !d.lookAsked.IsZero()}
-	if f.Certificate, err = q.lineage(d.Tenant, d.ID); err != nil {
+	begun, err := q.lineage(&f)
+	if err != nil {
 		return f, err
 	}
 	if f.Current, err = q.currentVersion(f.Certificate); err != nil {
@@ -35,7 +36,7 @@ func (q query) factsAmong(all []Authority, d *domainRow, now time.Time) (f tenan
 			return f, err
 		}
 	}
-	if err = q.around(d, &f); err != nil {
+	if err = q.underWay(d, begun, &f); err != nil {
 		return f, err
 	}
 	if err = q.issuers(all, &f, now); err != nil {
@@ -47,33 +48,39 @@ func (q query) factsAmong(all []Authority, d *domainRow, now time.Time) (f tenan
 	return f, err
 }
 
-// At most times a domain has nothing under way, which one question tells, together with what its tenant set.
-const aroundSQL = `
-select t.hours, t.policy, t.policy_at,
-	case when exists (select 1 from orders o where o.tenant_id = $1 and o.domain_id = $2 and o.ended_at = 0) then 1 else 0 end,
-	case when exists (select 1 from challenges c where c.tenant_id = $1 and c.domain_id = $2 and c.presented_at > 0 and c.cleaned_at = 0) then 1 else 0 end,
-	case when exists (select 1 from rehearsals r where r.tenant_id = $1 and r.domain_id = $2 and r.tidied_at = 0) then 1 else 0 end,
-	case when exists (select 1 from certificates c join versions v on v.certificate_id = c.id
-		where c.tenant_id = $1 and c.domain_id = $2 and v.revoke_asked_at > 0 and v.revoked_at = 0) then 1 else 0 end
-from tenants t where t.id = $1`
+// underWay says what was begun for a domain and is not done: at most times nothing, which one question tells.
+type underWay struct{ ordered, dirty, rehearsed, revoking bool }
 
-// around fills in what the tenant set for all its certificates, and what was begun for a domain and is not done.
-func (q query) around(d *domainRow, f *tenants.Facts) (err error) {
-	var ordered, dirty, rehearsed, revoking bool
-	if err := q.one(aroundSQL, []any{d.Tenant, d.ID}, doc(&f.Hours), doc(&f.Policy), at(&f.PolicySince),
-		flag{&ordered}, flag{&dirty}, flag{&rehearsed}, flag{&revoking}); err != nil {
-		return orAbsent(err, "tenant")
+const lineageSQL = `select ` + certificateColumns + `, t.hours, t.policy, t.policy_at,
+	case when exists (select 1 from orders o where o.tenant_id = $1 and o.domain_id = $2 and o.ended_at = 0) then 1 else 0 end,
+	case when exists (select 1 from challenges h where h.tenant_id = $1 and h.domain_id = $2 and h.presented_at > 0 and h.cleaned_at = 0) then 1 else 0 end,
+	case when exists (select 1 from rehearsals r where r.tenant_id = $1 and r.domain_id = $2 and r.tidied_at = 0) then 1 else 0 end,
+	case when exists (select 1 from versions v where v.certificate_id = c.id and v.revoke_asked_at > 0 and v.revoked_at = 0) then 1 else 0 end
+from certificates c join tenants t on t.id = c.tenant_id where c.tenant_id = $1 and c.domain_id = $2`
+
+// lineage fills in the certificate and what its tenant set for all of them.
+func (q query) lineage(f *tenants.Facts) (begun underWay, err error) {
+	err = q.one(lineageSQL, []any{f.Domain.Tenant, f.Domain.ID}, append(scanCertificate(&f.Certificate),
+		doc(&f.Hours), doc(&f.Policy), at(&f.PolicySince),
+		flag{&begun.ordered}, flag{&begun.dirty}, flag{&begun.rehearsed}, flag{&begun.revoking})...)
+	if err == nil && f.Certificate.Event.ID != "" {
+		f.Certificate.Event, err = q.eventOf(f.Certificate)
 	}
-	if ordered {
+	return begun, orAbsent(err, "certificate")
+}
+
+// underWay fills in what was begun.
+func (q query) underWay(d *domainRow, begun underWay, f *tenants.Facts) (err error) {
+	if begun.ordered {
 		f.Order, err = q.openOrder(d)
 	}
-	if dirty && err == nil {
+	if begun.dirty && err == nil {
 		f.Leftover, err = q.leftover(d)
 	}
-	if rehearsed && err == nil {
+	if begun.rehearsed && err == nil {
 		f.Rehearsal, err = q.untidyRehearsal(d)
 	}
-	if revoking && err == nil {
+	if begun.revoking && err == nil {
 		f.Revoking, err = q.revoking(d)
 	}
 	return err
@@ -113,9 +120,6 @@ c.id, c.tenant_id, c.domain_id, c.names, c.issuer_id, c.profile, c.key_type, c.c
 	c.renew_now_at, c.renewed_by, c.strategy, c.csr, c.changed_at, c.changed, c.compromised_at, c.compromised_by, c.key_refused_at, c.revoked_at,
 	c.paused_until, c.paused_by, c.paused_why, c.event_id`
 
-	lineageSQL = `select ` + certificateColumns + `
-from certificates c where c.tenant_id = $1 and c.domain_id = $2`
-
 	certificateSQL = `select ` + certificateColumns + `, ` + issuerColumns + `
 from certificates c join issuers i on i.id = c.issuer_id join accounts b on b.issuer_id = i.id and b.shard = 0
 where c.tenant_id = $1 and c.domain_id = $2`
@@ -127,23 +131,13 @@ func scanCertificate(c *tenants.Certificate) []any {
 		at(&c.Compromised), &c.CompromisedBy, at(&c.KeyRefused), at(&c.Revoked), at(&c.PausedUntil), &c.PausedBy, &c.PausedWhy, &c.Event.ID}
 }
 
-// lineage is the certificate of a domain.
-func (q query) lineage(tenant tenants.TenantID, id tenants.DomainID) (c tenants.Certificate, err error) {
-	err = q.certificate(&c, lineageSQL, []any{tenant, id}, scanCertificate(&c))
-	return c, err
-}
-
 // certificateOf is the certificate of a domain, and the issuer of its current version or, before there is one, of its first.
 func (q query) certificateOf(tenant tenants.TenantID, id tenants.DomainID) (c tenants.Certificate, i tenants.Issuer, err error) {
-	err = q.certificate(&c, certificateSQL, []any{tenant, id}, append(scanCertificate(&c), scanIssuer(&i)...))
-	return c, i, err
-}
-
-func (q query) certificate(c *tenants.Certificate, text string, args, dest []any) (err error) {
-	if err = q.one(text, args, dest...); err == nil && c.Event.ID != "" {
-		c.Event, err = q.eventOf(*c)
+	err = q.one(certificateSQL, []any{tenant, id}, append(scanCertificate(&c), scanIssuer(&i)...)...)
+	if err == nil && c.Event.ID != "" {
+		c.Event, err = q.eventOf(c)
 	}
-	return orAbsent(err, "certificate")
+	return c, i, orAbsent(err, "certificate")
 }
 
 func (q query) currentVersion(c tenants.Certificate) (*tenants.Version, error) {

@@ -70,10 +70,14 @@ func (t *tx) see(d *domainRow, seen Seen) error {
 	if seen.Check != nil {
 		d.looked(*seen.Check)
 	}
-	if seen.ARI == nil {
+	return t.keepARI(d.Tenant, d.ID, seen.ARI)
+}
+
+func (t *tx) keepARI(tenant tenants.TenantID, id tenants.DomainID, ari *tenants.RenewalInfo) error {
+	if ari == nil {
 		return nil
 	}
-	_, err := t.exec(`update certificates set ari = $3 where tenant_id = $1 and domain_id = $2`, d.Tenant, d.ID, enc(*seen.ARI))
+	_, err := t.exec(`update certificates set ari = $3 where tenant_id = $1 and domain_id = $2`, tenant, id, enc(*ari))
 	return err
 }
 
