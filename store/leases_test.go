@@ -205,3 +205,43 @@ func TestRestKeepsWhatWasSeen(t *testing.T) {
 		}
 	})
 }
+
+// A turn in which nothing changed ends like any other: the lease is given back, and what was seen is kept, by its owner
+// alone. Where something did change meanwhile, it ends in full.
+func TestQuietRest(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		s := tell(t, w)
+		id := s.register(w.Acme, "shop.example")
+		s.issue(id, 90*24*time.Hour)
+		s.begin(id)
+		next := w.Clock.Now().Add(6 * time.Hour).Truncate(time.Second)
+		rest := func(who, zone string) store.DomainView {
+			seen := store.Seen{Check: &tenants.Check{At: w.Clock.Now(), Zone: zone}, ARI: &tenants.RenewalInfo{Next: next}}
+			check(t, s.sys.RestSeen(s.ctx, id, who, next, tenants.Finding{}, tenants.Active, seen))
+			return s.view(w.Acme, id)
+		}
+		if v := rest("test/2", "stolen.example"); v.Domain.Check.Zone == "stolen.example" || !v.Certificate.ARI.Next.IsZero() || !v.Domain.Next.IsZero() {
+			t.Errorf("who lost the lease saved: %+v", v.Domain)
+		}
+		if v := rest(owner, "seen.example"); v.Domain.Check.Zone != "seen.example" || !v.Certificate.ARI.Next.Equal(next) || !v.Domain.Next.Equal(next) {
+			t.Errorf("at rest: %+v, ARI %+v", v.Domain, v.Certificate.ARI)
+		}
+		if v := rest(owner, "late.example"); v.Domain.Check.Zone != "seen.example" {
+			t.Error("who has rested already saved once more")
+		}
+		s.begin(id)
+		check(t, s.sys.Rest(s.ctx, id, owner, next, tenants.Finding{Code: tenants.CARefuses}, tenants.Failing))
+		s.begin(id)
+		if v := rest(owner, "healed.example"); v.Domain.Status != tenants.Active || !v.Domain.Finding.OK() || v.Domain.Check.Zone != "healed.example" ||
+			s.lastEntry(w.Acme).Action != tenants.DidHeal {
+			t.Errorf("after a failure: %+v; the log ends with %s", v.Domain, s.lastEntry(w.Acme).Action)
+		}
+		s.begin(id)
+		check(t, w.Scope(w.Acme).CheckNow(s.ctx, id))
+		rest(owner, "asked.example")
+		if got := must[[]tenants.DomainID](t)(s.sys.Claim(s.ctx, 1)); !slices.Equal(got, []tenants.DomainID{id}) {
+			t.Error("somebody who asked for the domain has to wait")
+		}
+		storetest.Consistent(t, w.DSN, w.Clock.Now())
+	})
+}
