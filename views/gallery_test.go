@@ -106,6 +106,7 @@ func gallery() map[string]templ.Component {
 		"overview":              Overview(overviewPage()),
 		"overview-quiet":        Overview(quietOverview()),
 		"overview-empty":        Overview(emptyOverview()),
+		"overview-refused":      Overview(refusingOverview()),
 		"overview-outage":       Overview(brokenOverview()),
 		"cause":                 FailingCause(causePage()),
 		"cause-none":            FailingCause(CausePage{Page: operatorPage(tenants.Operator), Code: tenants.CAStuck}),
