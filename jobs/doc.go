@@ -14,7 +14,7 @@
 //	state ordered, order URL   → read the authorizations
 //	Presented on each challenge → write the TXT value, answer    both are idempotent
 //	state ready                → finalize        after a crash the order's own status says whether it happened
-//	state finalized            → download        idempotent
+//	state ready, still         → download        idempotent; state finalized is saved if the CA lets us wait for it
 //	revoke_at on a version     → revokeCert      a CA that was told before says so
 //	state issued               → remove the TXT values            dirty rows are cleaned by whoever comes next
 //

@@ -123,7 +123,7 @@ func (i *issuance) fail(ctx context.Context, f tenants.Finding) (*rest, error) {
 	}
 	i.facts.Order = nil
 	i.facts.Failures++
-	if err := i.sys.FailOrder(ctx, i.order, f, tenants.StatusAfter(i.facts, f, time.Now())); err != nil {
+	if err := i.sys.FailOrder(ctx, i.changed(), f, tenants.StatusAfter(i.facts, f, time.Now())); err != nil {
 		return nil, err
 	}
 	return &rest{at: time.Now(), finding: f}, nil

@@ -214,7 +214,10 @@ func (t *turn) plan(ctx context.Context, why tenants.Reason) (*rest, error) {
 	if t.facts.Current != nil {
 		replaces = t.facts.Current.ARICertID
 	}
-	_, err := t.sys.PlanOrder(ctx, t.id, why, replaces)
+	order, err := t.sys.PlanOrder(ctx, t.id, why, replaces)
+	if i := t.facts.Issuer; err == nil && order.Issuer == i.ID && order.Account == i.AccountID {
+		t.facts.Order, t.stale = &order, false
+	}
 	return nil, err
 }
 

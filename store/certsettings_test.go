@@ -46,7 +46,7 @@ func (s story) choose(in tenants.Tenant, id tenants.DomainID, form tenants.Setti
 // next plans an order and takes it to a version with that key.
 func (s story) next(id tenants.DomainID, spki string, kind tenants.KeyType) tenants.Version {
 	s.Helper()
-	must[tenants.OrderID](s)(s.sys.PlanOrder(s.ctx, id, tenants.OnRequest, ""))
+	must[tenants.Order](s)(s.sys.PlanOrder(s.ctx, id, tenants.OnRequest, ""))
 	o := *s.begin(id).Order
 	for _, state := range []tenants.OrderState{tenants.Ordered, tenants.Proving, tenants.Ready, tenants.Finalized} {
 		o = s.save(o, state)
@@ -79,7 +79,7 @@ func TestReuseKey(t *testing.T) {
 		if e := s.choose(w.Acme, id, tenants.SettingsForm{KeyType: "P-256", Strategy: "reuse"}); e.Renew {
 			t.Errorf("renews at once although nothing differs: %+v", e)
 		}
-		must[tenants.OrderID](t)(s.sys.PlanOrder(s.ctx, id, tenants.OnRequest, ""))
+		must[tenants.Order](t)(s.sys.PlanOrder(s.ctx, id, tenants.OnRequest, ""))
 		o := *s.begin(id).Order
 		check(t, s.sys.FailOrder(s.ctx, o, tenants.Finding{Code: tenants.CARefuses}, tenants.Failing))
 		if keyOf(first) != key {
@@ -271,7 +271,7 @@ func TestPauseAndResume(t *testing.T) {
 		if r := must[store.Renewals](t)(scope.Renewals(s.ctx, 90)); !r.Next[0].PausedUntil.IsZero() {
 			t.Error("the schedule still shows the pause")
 		}
-		must[tenants.OrderID](t)(s.sys.PlanOrder(s.ctx, id, tenants.LastThird, ""))
+		must[tenants.Order](t)(s.sys.PlanOrder(s.ctx, id, tenants.LastThird, ""))
 		wantKind(t, scope.Pause(s.ctx, id, on(time.Hour)), tenants.Conflict)
 	})
 }

@@ -10,7 +10,7 @@ import (
 	"perennial/tenants"
 )
 
-// Issue turns a finalized order into a version, in one transaction: the order is issued, the version takes the next
+// Issue turns an order that was finalized, whether that was saved or not, into a version, in one transaction: the order is issued, the version takes the next
 // number and the order's key, the version before is replaced, the domain is active and its next renewal planned: due is
 // what tenants.Due says of v, and its instant is chosen here.
 // v needs what was read from the chain; what belongs to the lineage is filled in here. Conflict as in SaveOrder.

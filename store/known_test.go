@@ -37,8 +37,7 @@ func TestIssuersAreKnownForASecond(t *testing.T) {
 			t.Error("the other process read the issuers again at once")
 		}
 		check(t, beside.SaveCheck(s.ctx, id, tenants.Check{At: w.Clock.Now(), Zone: "example"}, tenants.Finding{}, tenants.Renewing))
-		must[tenants.OrderID](t)(beside.PlanOrder(s.ctx, id, tenants.FirstIssue, ""))
-		if o := s.view(w.Acme, id).Order; o.Issuer == other.ID {
+		if o := must[tenants.Order](t)(beside.PlanOrder(s.ctx, id, tenants.FirstIssue, "")); o.Issuer == other.ID {
 			t.Error("an order was planned at an issuer that is retired")
 		}
 		w.Clock.Advance(time.Second)

@@ -76,7 +76,8 @@ func sameRevision(o tenants.Order, rev int) error {
 // SaveOrder writes what happened to an order, its challenges included. o.Revision must be that of the row (Conflict
 // otherwise, and nothing is saved); the order that comes back has the next one. A change of state must be a legal one, and
 // its time is kept in Reached. That an order was placed is audited; the steps after it are its own history. Issued and Failed are reached through Issue and FailOrder only.
-// Challenges are known by (order, authorization): an ID is made when it is empty. Authorizations that were valid
+// Challenges are known by (order, authorization): an ID is made when it is empty. Those left out stay as they are, and come
+// back from none. Authorizations that were valid
 // already must be among them, so that a release can deactivate them.
 func (s *System) SaveOrder(ctx context.Context, o tenants.Order) (saved tenants.Order, err error) {
 	err = s.db.housekeep(ctx, func(t *tx) error {
