@@ -16,8 +16,8 @@ func TestRenewalSavesNoMoreThanItMust(t *testing.T) {
 		thinks       time.Duration // the CA, over a certificate
 		saves, reads int
 	}{
-		{"a CA that decides at once", 0, 11, 8},
-		{"a CA that thinks", time.Second, 12, 8}, // finalized shows on the page meanwhile
+		{"a CA that decides at once", 0, 10, 5},
+		{"a CA that thinks", time.Second, 11, 6}, // finalized shows on the page meanwhile
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			inWorld(t, func(w *world) {
