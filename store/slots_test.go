@@ -139,3 +139,23 @@ func TestHoursPerDay(t *testing.T) {
 		s.slotsAreExact()
 	})
 }
+
+// Whoever may renew at any time leaves the hours of others to them, from the moment on when they are saved.
+func TestHoursOfOthersAreLeftToThem(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		s := tell(t, w)
+		for i := range 40 {
+			s.register(w.Acme, name(i)) // each is still to be planned
+		}
+		s.issue(s.register(w.Northwind, "before.example"), life)
+		must[tenants.Prospect](t)(w.Scope(w.Acme).SaveHours(s.ctx, tenants.Hours{To: 24 * 60,
+			Days: []time.Weekday{time.Monday, time.Tuesday, time.Wednesday, time.Thursday, time.Friday}}))
+		for i := range 8 {
+			id := s.register(w.Northwind, name(100+i))
+			s.issue(id, life)
+			if at := s.view(w.Northwind, id).Certificate.Plan.At.UTC(); at.Weekday() != time.Saturday && at.Weekday() != time.Sunday {
+				t.Errorf("planned for %v, when Acme must renew", at.Format("Mon 2 Jan 15:04"))
+			}
+		}
+	})
+}

@@ -282,3 +282,33 @@ func TestAsksARIWhileFailing(t *testing.T) {
 		t.Errorf("%s", step.Act)
 	}
 }
+
+// A look is unmoved only where it has no other effect than to be the last one.
+func TestUnmoved(t *testing.T) {
+	other := Offer{Issuer: Issuer{ID: "iss_2", Name: "Other CA", CAA: []string{"other.example"}}}
+	for name, test := range map[string]struct {
+		change func(*Facts)
+		looked Finding
+		want   bool
+	}{
+		"well":                       {func(*Facts) {}, Finding{}, true},
+		"the record is gone":         {func(*Facts) {}, Finding{Code: DelegationMissing}, false},
+		"the record is back":         {func(f *Facts) { f.Domain.Finding.Code = DelegationMissing }, Finding{}, false},
+		"another status":             {func(f *Facts) { f.Domain.Status = Renewing }, Finding{}, false},
+		"the claim is proved by it":  {func(f *Facts) { f.Domain.Proved = time.Time{} }, Finding{}, false},
+		"somebody asked for it":      {func(f *Facts) { f.Asked = true }, Finding{}, false},
+		"it may end a pause":         {func(f *Facts) { f.Failures = 1 }, Finding{}, false},
+		"the issuer stays":           {func(f *Facts) { f.Offers = []Offer{{Issuer: f.Issuer}, other} }, Finding{}, true},
+		"another issuer is next now": {func(f *Facts) { f.Offers = []Offer{other, {Issuer: f.Issuer}} }, Finding{}, false},
+	} {
+		f := certifiedAt(24 * time.Hour)
+		f.Issuer.ID = "iss_1"
+		test.change(&f)
+		look := *f.Domain.Check
+		look.At = noon
+		finding := Merge(f.Domain.Finding, test.looked)
+		if got := f.Unmoved(look, finding, StatusAfter(f, finding, noon), noon); got != test.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
