@@ -76,7 +76,7 @@ func (i *issuance) problem(ctx context.Context, err error) (*rest, error) {
 
 // blamed is the finding of a refusal. Only the customer can mend what the authority does not like in the customer's own CSR.
 func (i *issuance) blamed(p *acme.Problem) tenants.Finding {
-	f := i.explain(p)
+	f := i.explain(p).WithProfile(i.order, i.facts.Certificate)
 	if k := p.Kind(); i.order.CSR != "" && (k == "badCSR" || k == "badPublicKey") {
 		f.Code = tenants.CARefusesCSR
 	}

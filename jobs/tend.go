@@ -138,13 +138,12 @@ func (t *turn) end(ctx context.Context, r rest) error {
 // look asks DNS and saves what came back. Nothing is ordered on an answer that was not saved.
 func (t *turn) look(ctx context.Context) (*rest, error) {
 	d := t.facts.Domain
-	wildcard := d.Name != d.Delegation.Base
-	if i := t.facts.Issuer; len(i.CAA) == 0 || i.Account == "" {
+	if i := t.facts.Issuer; len(i.CAA) == 0 || i.Profiles == nil || i.Account == "" {
 		if err := t.acquaint(ctx); err != nil {
 			return nil, err
 		}
 	}
-	check := t.Eyes.Look(ctx, d.Delegation, wildcard, time.Now())
+	check := t.Eyes.Look(ctx, d.Delegation, time.Now())
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -170,7 +169,7 @@ func (t *turn) acquaint(ctx context.Context) error {
 
 // judge is what a look means, in the words of somebody who has or has not a certificate to lose.
 func (t *turn) judge(c tenants.Check) tenants.Finding {
-	f := tenants.Judge(t.facts.Domain.Delegation, t.facts.Issuer, c)
+	f := tenants.Judge(t.facts.Domain.Delegation, t.facts.Issuer, t.facts.Names(), c)
 	if f.OK() {
 		return f
 	}

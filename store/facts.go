@@ -93,6 +93,7 @@ func (q query) issuers(f *tenants.Facts, now time.Time) error {
 		f.Offers = []tenants.Offer{{Issuer: first}}
 	}
 	if len(f.Offers) > 1 {
+		f.Offers = f.OffersFor(f.Certificate.Prefers)
 		if err := q.service(f); err != nil {
 			return err
 		}
@@ -108,14 +109,14 @@ func (q query) issuers(f *tenants.Facts, now time.Time) error {
 const certificateSQL = `
 select c.id, c.tenant_id, c.domain_id, c.names, c.issuer_id, c.profile, c.key_type, c.current_version, c.plan, c.ari,
 	c.renew_now_at, c.renewed_by, c.strategy, c.csr, c.changed_at, c.changed, c.compromised_at, c.compromised_by, c.revoked_at,
-	c.paused_until, c.paused_by, c.paused_why, c.event_id, ` + issuerColumns + `
+	c.paused_until, c.paused_by, c.paused_why, c.event_id, c.prefers, ` + issuerColumns + `
 from certificates c join issuers i on i.id = c.issuer_id join accounts b on b.issuer_id = i.id and b.shard = 0
 where c.tenant_id = $1 and c.domain_id = $2`
 
 func (q query) certificateOf(tenant tenants.TenantID, id tenants.DomainID) (c tenants.Certificate, i tenants.Issuer, err error) {
 	dest := append([]any{&c.ID, &c.Tenant, &c.Domain, doc(&c.Names), &c.Issuer, &c.Profile, &c.KeyType, &c.Current,
 		doc(&c.Plan), doc(&c.ARI), at(&c.RenewNow), &c.RenewedBy, &c.Strategy, &c.CSR, at(&c.Changed), &c.Change,
-		at(&c.Compromised), &c.CompromisedBy, at(&c.Revoked), at(&c.PausedUntil), &c.PausedBy, &c.PausedWhy, &c.Event.ID}, scanIssuer(&i)...)
+		at(&c.Compromised), &c.CompromisedBy, at(&c.Revoked), at(&c.PausedUntil), &c.PausedBy, &c.PausedWhy, &c.Event.ID, &c.Prefers}, scanIssuer(&i)...)
 	err = q.one(certificateSQL, []any{tenant, id}, dest...)
 	if err == nil && c.Event.ID != "" {
 		c.Event, err = q.eventOf(c)

@@ -40,6 +40,9 @@ var reaches = map[string]reach{
 		return nil, s.RevokeNow(ctx, f.domain, f.version)
 	},
 	"Facts": func(ctx context.Context, s *store.Scope, f foreign) (any, error) { return s.Facts(ctx, f.domain) },
+	"SiblingDomain": func(ctx context.Context, s *store.Scope, f foreign) (any, error) {
+		return s.SiblingDomain(ctx, f.domain)
+	},
 	"PreviewSettings": func(ctx context.Context, s *store.Scope, f foreign) (any, error) {
 		return s.PreviewSettings(ctx, f.domain, tenants.SettingsForm{KeyType: "P-384", Strategy: "rotate"})
 	},
@@ -111,7 +114,7 @@ var reaches = map[string]reach{
 	},
 }
 
-var byID = []string{"Domain", "CheckNow", "RenewNow", "Revoke", "RevokeNow", "Facts", "PreviewSettings", "SaveSettings", "Pause", "Resume", "Release", "Rehearse", "Entry", "DownloadChain", "DownloadKey"}
+var byID = []string{"Domain", "CheckNow", "RenewNow", "Revoke", "RevokeNow", "Facts", "SiblingDomain", "PreviewSettings", "SaveSettings", "Pause", "Resume", "Release", "Rehearse", "Entry", "DownloadChain", "DownloadKey"}
 
 func TestIsolation(t *testing.T) {
 	scope := reflect.TypeFor[*store.Scope]()

@@ -82,11 +82,8 @@ func (t *tx) planOrder(d *domainRow, why tenants.Reason, replaces string, spare 
 	if !lacks.OK() {
 		return "", conflict("%s. %s", headline(lacks), tenants.Explain(lacks).Do)
 	}
-	c, profile := f.Certificate, f.Certificate.Profile
+	c := f.Certificate
 	issuer, detour := tenants.Choose(f, t.now)
-	if profile == "" {
-		profile = issuer.Profile
-	}
 	if issuer.ID != f.Signer.ID { // nobody else knows the version
 		replaces = ""
 	}
@@ -96,7 +93,7 @@ func (t *tx) planOrder(d *domainRow, why tenants.Reason, replaces string, spare 
 		return "", err
 	}
 	reached := map[tenants.OrderState]time.Time{tenants.Planned: t.now}
-	if _, err := t.exec(addOrderSQL, id, d.Tenant, d.ID, c.ID, issuer.ID, issuer.AccountID, tenants.Planned, enc(c.Names), profile, why, detour, replaces,
+	if _, err := t.exec(addOrderSQL, id, d.Tenant, d.ID, c.ID, issuer.ID, issuer.AccountID, tenants.Planned, enc(c.Names), f.ProfileAt(issuer), why, detour, replaces,
 		sealed, next.CSR, enc(reached), us(t.now)); err != nil {
 		return "", err
 	}

@@ -104,7 +104,7 @@ func (r Rehearsal) over(f Facts, real Step, now time.Time) Finding {
 
 // amiss is what the last look found in the way of an order; zero for nothing.
 func (f Facts) amiss() Finding {
-	judged := Judge(f.Domain.Delegation, f.Issuer, *f.Domain.Check)
+	judged := Judge(f.Domain.Delegation, f.Issuer, f.Names(), *f.Domain.Check)
 	if !judged.OK() && judged.Code == f.Domain.Finding.Code { // the same, with all that its sentences need
 		return f.Domain.Finding
 	}

@@ -151,7 +151,7 @@ func newDomain(name string, code tenants.Code, answers ...tenants.Asked) DomainP
 		Reserved: noon.Add(7 * day2), Created: noon.Add(-10 * time.Minute), CreatedBy: "ops@acme.example"}
 	p.Certificate = tenants.Certificate{ID: "crt_1", Domain: p.Domain.ID, Names: []string{name}, KeyType: tenants.P256}
 	if len(answers) > 0 {
-		p.Domain.Check = &tenants.Check{At: noon.Add(-12 * time.Second), Zone: "acme.example", Delegation: answers, CAA: []tenants.AskedCAA{{Name: base}, {Name: "acme.example"}}, Wildcard: name != base}
+		p.Domain.Check = &tenants.Check{At: noon.Add(-12 * time.Second), Zone: "acme.example", Delegation: answers, CAA: []tenants.AskedCAA{{Name: base}, {Name: "acme.example"}}}
 		p.Domain.Next = noon.Add(48 * time.Second)
 	}
 	if code != "" {
