@@ -31,6 +31,7 @@ import (
 //	wait 11m                  moves the clock
 //	prepare shop.acme.example gives tenant acme a domain with one version: $id, $version
 //	account                   opens our account at the authority of the settings, as the jobs do
+//	profiles                  reads which profiles the authority of the settings offers, as the jobs do
 //	push                      marks the certificates of replacements and ends what is over, as the jobs do
 //	status 200                checks the answer; also: location REGEXP, header Name REGEXP, has TEXT, lacks TEXT
 //	keep name REGEXP          remembers the first group found in the location or the page, for $name
@@ -130,6 +131,8 @@ func (p *player) step(line string) {
 		p.wait(rest)
 	case "account":
 		p.world.openAccount(p.t)
+	case "profiles":
+		p.world.readProfiles(p.t)
 	case "push":
 		if err := p.world.DB.System().PushEvents(p.t.Context()); err != nil {
 			p.fatal("%v", err)

@@ -197,6 +197,9 @@ func (p DomainPage) terms() []fact {
 		key = "yours, in your CSR"
 	}
 	facts := []fact{{"Authority", p.Issuer.Name}, {"Key", key}}
+	if len(p.Certificate.Names) > 1 {
+		facts = append([]fact{{"Names", p.Domain.InWords(p.Certificate.Names)}}, facts...)
+	}
 	if p.Lifetime > 0 {
 		facts = append(facts, fact{"Valid for", length(p.Lifetime)})
 	}

@@ -144,6 +144,7 @@ func gallery() map[string]templ.Component {
 		"certificate-revoked":   Domain(leaked(tenants.Revocation{At: noon.Add(-hour), Done: noon.Add(-hour / 2)})),
 		"failure-leaked":        Domain(failingLeaked()),
 		"settings":              Settings(changing()),
+		"settings-choosing":     Settings(choosing()),
 		"settings-effect":       Settings(changed()),
 		"settings-errors":       Settings(wrongCSR()),
 		"pause":                 Pause(pausing()),
