@@ -91,12 +91,16 @@ const saveMetaSQL = `update issuers set caa = $2, profiles = $3 where id = $1 an
 // SaveMeta keeps what the issuer's directory says: which identities a CAA record may name to allow it, and which profiles it
 // offers, by name, with what it says of them.
 func (s *System) SaveMeta(ctx context.Context, id tenants.IssuerID, identities []string, profiles map[string]string) error {
-	known := map[string]string{} // none is not unknown
-	maps.Copy(known, profiles)
 	return s.db.housekeep(ctx, func(t *tx) error {
-		_, err := t.exec(saveMetaSQL, id, clean(enc(append([]string{}, identities...))), clean(enc(known)))
+		_, err := t.exec(saveMetaSQL, id, clean(enc(append([]string{}, identities...))), encProfiles(profiles))
 		return err
 	})
+}
+
+func encProfiles(profiles map[string]string) string {
+	known := map[string]string{} // none is not unknown
+	maps.Copy(known, profiles)
+	return clean(enc(known))
 }
 
 // defaultIssuer is the issuer of new certificates. Its row exists before the authority was ever reached.

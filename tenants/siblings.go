@@ -42,10 +42,13 @@ func (c Certificate) NameChoice() NameChoice {
 }
 
 // InWords are the names of a certificate as a sentence has them, the domain's own first.
-func (d Domain) InWords(names []string) string {
+func (d Domain) InWords(names []string) string { return list(d.OwnFirst(names)) }
+
+// OwnFirst are the names of a certificate with the domain's own in front.
+func (d Domain) OwnFirst(names []string) []string {
 	sorted := slices.Clone(names)
 	if i := slices.Index(sorted, d.Name); i > 0 {
 		sorted = slices.Insert(slices.Delete(sorted, i, i+1), 0, d.Name)
 	}
-	return list(sorted)
+	return sorted
 }
