@@ -29,8 +29,11 @@ func (s *Site) settingsPage(v *visit) (p views.SettingsPage, f tenants.Facts, er
 		return p, f, err
 	}
 	p.Policy, p.Offers = f.Policy, f.Offers
-	if f.Domain.Finding.Code == tenants.KeyNeeded {
-		p.Lacking = f.Domain.Finding
+	switch found := f.Domain.Finding; found.Code {
+	case tenants.KeyNeeded, tenants.CAProfile:
+		if tenants.Explain(found).Who == tenants.Customer {
+			p.Lacking = found
+		}
 	}
 	return p, f, nil
 }

@@ -261,6 +261,9 @@ func (p DomainPage) whoFine() string {
 		if p.lacksKey() {
 			return "Only you have the key. We cannot make another one for you."
 		}
+		if p.Domain.Finding.Code == tenants.CAProfile {
+			return "It was chosen for this certificate, and we choose no other."
+		}
 		return "We cannot change that record, only look at it."
 	case tenants.DNSHost:
 		return "We cannot repair their name servers, only ask again."

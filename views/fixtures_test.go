@@ -260,6 +260,20 @@ func failingCA() DomainPage {
 	return failing(tenants.CARefuses, map[string]string{"ca": "Let’s Encrypt", "name": "pay.acme.example"}, asked("x", tenants.Right))
 }
 
+// failingWildcard has a way out: its certificate is for two names, and CAA forbids one of them.
+func failingWildcard() DomainPage {
+	p := failingCAA()
+	p.Domain.Finding.Args["line"] = `acme.example. CAA 0 issuewild "letsencrypt.org"`
+	p.Certificate.Names = tenants.WithSibling.Of(p.Domain.Name)
+	return p
+}
+
+func failingProfile() DomainPage {
+	p := failing(tenants.CAProfile, map[string]string{"ca": "Let’s Encrypt", "profile": "classic", "case": "chosen"}, asked("x", tenants.Right))
+	p.Certificate.Profile = "classic"
+	return p
+}
+
 func expired() DomainPage {
 	p := failingRemoved()
 	v := version(3, -93, -3, tenants.InWindow)

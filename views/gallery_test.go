@@ -74,6 +74,8 @@ func gallery() map[string]templ.Component {
 		"failure-removed":       Domain(failingRemoved()),
 		"failure-differs":       Domain(failingDiffers()),
 		"failure-ca":            Domain(failingCA()),
+		"failure-wildcard":      Domain(failingWildcard()),
+		"failure-profile":       Domain(failingProfile()),
 		"failure-never":         Domain(neverIssued()),
 		"expired":               Domain(expired()),
 		"rehearsal-running":     Domain(rehearsing()),

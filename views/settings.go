@@ -239,6 +239,19 @@ func (p DomainPage) nextKeyWords() string {
 	return "with a new key"
 }
 
+// changeHelps reports whether another choice of what is ordered with would do.
+func (p DomainPage) changeHelps() bool {
+	return p.lacksKey() || p.Domain.Finding.Code == tenants.CAProfile || p.wayOut() != ""
+}
+
+// wayOut is what the customer may do instead of what the failure asks for, empty for nothing.
+func (p DomainPage) wayOut() string {
+	if p.Domain.Finding.Code != tenants.CAAForbids || p.Certificate.NameChoice() != tenants.WithSibling {
+		return ""
+	}
+	return "Or leave " + tenants.Sibling(p.Domain.Name) + " out of the certificate, if the record forbids only one of its two names."
+}
+
 // lacksKey reports whether only the customer can bring the next key, and did not.
 func (p DomainPage) lacksKey() bool {
 	return p.Domain.Finding.Code == tenants.KeyNeeded || p.Domain.Finding.Code == tenants.CARefusesCSR
