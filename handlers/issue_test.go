@@ -21,15 +21,24 @@ import (
 // issued prepares a domain with one version, walking its order through all states as the jobs would.
 func (w *world) issued(t *testing.T, tenant tenants.Tenant, name string) (tenants.DomainID, tenants.VersionID) {
 	t.Helper()
-	id, system := w.register(t, tenant, name), w.DB.System()
+	id := w.register(t, tenant, name)
+	if err := w.DB.System().SaveCheck(t.Context(), id, tenants.Check{At: w.Clock.Now()}, tenants.Finding{}, tenants.Waiting); err != nil {
+		t.Fatal(err)
+	}
+	return id, w.renewed(t, id, name, tenants.FirstIssue)
+}
+
+// renewed gives a domain its next version.
+func (w *world) renewed(t *testing.T, id tenants.DomainID, name string, why tenants.Reason) tenants.VersionID {
+	t.Helper()
+	system := w.DB.System()
 	check := func(err error) {
 		t.Helper()
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	check(system.SaveCheck(t.Context(), id, tenants.Check{At: w.Clock.Now()}, tenants.Finding{}, tenants.Waiting))
-	_, err := system.PlanOrder(t.Context(), id, tenants.FirstIssue, "")
+	_, err := system.PlanOrder(t.Context(), id, why, "")
 	check(err)
 	facts, _, err := system.Begin(t.Context(), id, "test", time.Minute)
 	check(err)
@@ -49,7 +58,7 @@ func (w *world) issued(t *testing.T, tenant tenants.Tenant, name string) (tenant
 	made, err := system.Issue(t.Context(), order, version, plan)
 	check(err)
 	check(system.Rest(t.Context(), id, "test", plan.At, tenants.Finding{}, tenants.Active))
-	return id, made
+	return made
 }
 
 // sign makes a chain of two.

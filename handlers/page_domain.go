@@ -3,6 +3,7 @@ package handlers
 import (
 	"errors"
 	"net/http"
+	"strconv"
 
 	"perennial/store"
 	"perennial/tenants"
@@ -30,6 +31,28 @@ func (s *Site) certificate(v *visit) error {
 	}
 	p.ShowVersion = true
 	return s.render(v, views.Domain(p))
+}
+
+// versionRows is how many versions a page lists.
+const versionRows = 20
+
+func (s *Site) versions(v *visit) error {
+	p, err := s.domainPage(v)
+	if err != nil {
+		return err
+	}
+	if p.Current == nil || p.Domain.Status == tenants.Released {
+		return v.goTo(views.DomainURL(v.tenant.Slug, p.Domain.ID))
+	}
+	before, err := strconv.Atoi(v.QueryParam("before"))
+	if err != nil || before < 1 || before > p.Current.Number {
+		before = 0
+	}
+	list := views.VersionsPage{DomainPage: p, Newer: before > 0}
+	if list.Versions, err = s.scope(v).Versions(v.ctx(), p.Domain.ID, before, versionRows); err != nil {
+		return err
+	}
+	return s.render(v, views.Versions(list))
 }
 
 // domainView loads the domain of an id from outside. An id that nobody can have made is not found like any other.

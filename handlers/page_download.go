@@ -3,7 +3,6 @@ package handlers
 import (
 	"encoding/pem"
 	"net/http"
-	"slices"
 	"strings"
 
 	"perennial/tenants"
@@ -45,19 +44,15 @@ func (s *Site) sendChain(v *visit, ending, kind string, part func([]*pem.Block) 
 
 // version finds the version that the path names, which must be one of the domain that it names too.
 func (s *Site) version(v *visit) (tenants.Version, error) {
-	d, err := s.domainView(v, v.Param("id"))
-	if err != nil {
-		return tenants.Version{}, err
+	domain, ok := tenants.ParseID[tenants.DomainID](v.Param("id"))
+	if !ok {
+		return tenants.Version{}, noDomain()
 	}
-	return versionIn(d.Versions, v.Param("version"))
-}
-
-func versionIn(all []tenants.Version, typed string) (tenants.Version, error) {
-	i := slices.IndexFunc(all, func(one tenants.Version) bool { return string(one.ID) == typed })
-	if i < 0 {
+	id, ok := tenants.ParseID[tenants.VersionID](v.Param("version"))
+	if !ok {
 		return tenants.Version{}, noVersion()
 	}
-	return all[i], nil
+	return s.scope(v).Version(v.ctx(), domain, id)
 }
 
 func noVersion() error {
@@ -90,7 +85,7 @@ func (s *Site) confirmKey(v *visit) error {
 	if err != nil {
 		return err
 	}
-	version, err := versionIn(p.Versions, v.Param("version"))
+	version, err := s.version(v)
 	if err != nil {
 		return err
 	}

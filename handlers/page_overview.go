@@ -21,7 +21,8 @@ func (s *Site) overview(v *visit) error {
 	p := views.OverviewPage{Page: s.page(v), Period: period.Value, Renewed: o.Renewed, Failed: o.Failed,
 		FirstIssued: o.FirstIssued, FirstsFailed: o.FirstsFailed, Lead: o.Lead, Valid: o.Valid, Soon: o.Soon,
 		NextExpiry: o.NextExpiry, NewFailing: o.NewFailing, Causes: rows(o.Causes, cause), Holders: o.Tenants,
-		Running: rows(o.Running, runningState), Budgets: rows(o.Budgets, accountBudget), Planned: rows(o.Planned, dayLoad)}
+		Running: rows(o.Running, runningState), Budgets: rows(o.Budgets, accountBudget), Planned: rows(o.Planned, dayLoad),
+		Refused: rows(o.Refused, refused), Refusals: o.Refusals}
 	underWay := 0
 	for i, l := range o.Lanes {
 		p.Lanes[i] = views.LaneLoad(l)
@@ -31,6 +32,11 @@ func (s *Site) overview(v *visit) error {
 	}
 	p.Outages = s.outages(v.ctx(), underWay, p.NextExpiry)
 	return s.render(v, views.Overview(p))
+}
+
+func refused(r store.RefusedRevocation) views.RefusedRevocation {
+	return views.RefusedRevocation{ID: r.ID, Name: r.Name, Number: r.Number, Issuer: r.Issuer, Slug: r.Tenant.Slug, TenantID: r.Tenant.ID,
+		TenantName: r.Tenant.Name, Asked: r.Asked, Next: r.Next}
 }
 
 func runningState(r store.RunningState) views.RunningState { return views.RunningState(r) }

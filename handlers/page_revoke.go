@@ -21,7 +21,7 @@ func (s *Site) renderRevoke(v *visit, status int, form tenants.RevocationForm, w
 	if err != nil {
 		return err
 	}
-	version, err := versionIn(p.Versions, v.Param("version"))
+	version, err := s.version(v)
 	if err != nil {
 		return err
 	}

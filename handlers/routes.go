@@ -74,6 +74,7 @@ var routes = []route{
 	{"POST", "/t/:slug/domains/:id/dry-run", member, tenants.RenewCertificate, (*Site).rehearse, page},
 	{"GET", "/t/:slug/domains/:id/release", member, tenants.ReleaseDomain, (*Site).confirmRelease, page},
 	{"POST", "/t/:slug/domains/:id/release", member, tenants.ReleaseDomain, (*Site).release, page},
+	{"GET", "/t/:slug/domains/:id/versions", member, tenants.ReadDomains, (*Site).versions, page},
 	{"GET", "/t/:slug/domains/:id/versions/:version/fullchain.pem", member, tenants.DownloadCertificate, (*Site).fullChain, page},
 	{"GET", "/t/:slug/domains/:id/versions/:version/cert.pem", member, tenants.DownloadCertificate, (*Site).leafPEM, page},
 	{"GET", "/t/:slug/domains/:id/versions/:version/cert.der", member, tenants.DownloadCertificate, (*Site).leafDER, page},

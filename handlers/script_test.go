@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"perennial/cmd/devportal/devidp"
+	"perennial/tenants"
 )
 
 // TestScripts plays every script of testdata against the real stack: the site, a SQLite database and an OpenID
@@ -30,6 +31,7 @@ import (
 //	                          otherwise, "heal" ends all of it
 //	wait 11m                  moves the clock
 //	prepare shop.acme.example gives tenant acme a domain with one version: $id, $version
+//	renew shop.acme.example 3 gives $id, which has that name, so many more versions
 //	account                   opens our account at the authority of the settings, as the jobs do
 //	profiles                  reads which profiles the authority of the settings offers, as the jobs do
 //	push                      marks the certificates of replacements and ends what is over, as the jobs do
@@ -129,6 +131,12 @@ func (p *player) step(line string) {
 		p.vars["id"], p.vars["version"] = string(id), string(version)
 	case "wait":
 		p.wait(rest)
+	case "renew":
+		name, times, _ := strings.Cut(rest, " ")
+		n, _ := strconv.Atoi(times)
+		for range n {
+			p.world.renewed(p.t, tenants.DomainID(p.vars["id"]), name, tenants.LastThird)
+		}
 	case "account":
 		p.world.openAccount(p.t)
 	case "profiles":

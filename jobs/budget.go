@@ -47,12 +47,12 @@ func failures(name string) []tenants.Charge {
 // waits in the budget's waiting room, emergencies first, then the earliest expiry; without one of a narrower limit it waits for that alone.
 func (i *issuance) spend(ctx context.Context) (*rest, error) {
 	i.order.Placing = time.Now()
-	saved, spent, err := i.sys.PlaceOrder(ctx, i.order, i.charges())
+	saved, spent, err := i.sys.PlaceOrder(ctx, i.changed(), i.charges())
 	if err != nil {
 		return nil, err
 	}
 	if spent.OK {
-		i.order = saved
+		i.saved(saved)
 		return nil, nil
 	}
 	i.order.Placing = time.Time{}

@@ -14,9 +14,12 @@
 //	state ordered, order URL   → read the authorizations
 //	Presented on each challenge → write the TXT value, answer    both are idempotent
 //	state ready                → finalize        after a crash the order's own status says whether it happened
-//	state finalized            → download        idempotent
+//	state ready, still         → download        idempotent; state finalized is saved if the CA lets us wait for it
 //	revoke_at on a version     → revokeCert      a CA that was told before says so
 //	state issued               → remove the TXT values            dirty rows are cleaned by whoever comes next
+//
+// A look at DNS, or what the CA says of renewal, is written down before the next act. Where it changes nothing and there is
+// none, it is written together with the end of the turn: most turns of a domain that is well are of this kind.
 //
 // A failure has three forms: try again at an instant, wait for somebody or something (a limit, a record), or end
 // the order. All three carry a tenants.Finding, which is what the page explains.

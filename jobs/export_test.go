@@ -1,6 +1,11 @@
 package jobs
 
-import "time"
+import (
+	"context"
+	"time"
+
+	"perennial/tenants"
+)
 
 // NextProbe is when a CA that is silent may be asked again, the first of them; zero while all answer.
 func (e *Engine) NextProbe() (first time.Time) {
@@ -12,4 +17,9 @@ func (e *Engine) NextProbe() (first time.Time) {
 		}
 	}
 	return first
+}
+
+// Take is one claim of a scan.
+func (e *Engine) Take(ctx context.Context, most int) ([]tenants.DomainID, error) {
+	return e.take(ctx, most)
 }

@@ -7,6 +7,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/base64"
@@ -146,13 +147,16 @@ type fakeCA struct {
 	meta      func() error         // nil: the directory is right
 	limit     func() *acme.Problem // nil: no limit; asked at each newOrder
 	ari       func(leaf *x509.Certificate) (start, end time.Time)
-	chain     func([]byte) []byte // tampers with what is handed out
-	stuck     bool                // processing without end
-	refuse    bool                // every challenge is invalid
-	profiles  map[string]string   // that it offers
-	mute      string              // orders for this name are not answered
-	refuseKey *acme.Problem       // to a change of the account's key
-	sim       *simCA              // nil: none of its weather, limits and slowness
+	chain     func([]byte) []byte      // tampers with what is handed out
+	stuck     bool                     // processing without end
+	refuse    bool                     // every challenge is invalid
+	profiles  map[string]string        // that it offers
+	mute      string                   // orders for this name are not answered
+	refuseKey *acme.Problem            // to a change of the account's key
+	forbids   *acme.Problem            // to every CSR
+	url       string                   // of our account there; empty for the usual one
+	blocked   map[string]*acme.Problem // to a CSR for the key with that SPKI
+	sim       *simCA                   // nil: none of its weather, limits and slowness
 
 	mu      sync.Mutex
 	account *ecdsa.PublicKey // of ours
@@ -245,7 +249,7 @@ func (ca *fakeCA) Meta(context.Context) (acme.Meta, error) {
 }
 
 func (ca *fakeCA) Register(_ context.Context, key crypto.Signer) (string, error) {
-	return "https://ca.test/acct/1", ca.call("register", func() error {
+	return cmp.Or(ca.url, "https://ca.test/acct/1"), ca.call("register", func() error {
 		ca.account = key.Public().(*ecdsa.PublicKey)
 		return nil
 	})
@@ -253,7 +257,7 @@ func (ca *fakeCA) Register(_ context.Context, key crypto.Signer) (string, error)
 
 func (ca *fakeCA) FindAccount(_ context.Context, key crypto.Signer) (url string, found bool, err error) {
 	err = ca.call("findAccount", func() error {
-		url, found = "https://ca.test/acct/1", ca.account != nil && ca.account.Equal(key.Public())
+		url, found = cmp.Or(ca.url, "https://ca.test/acct/1"), ca.account != nil && ca.account.Equal(key.Public())
 		return nil
 	})
 	return url, found, err
@@ -371,12 +375,29 @@ func (ca *fakeCA) Finalize(_ context.Context, _ acme.Account, url string, csr []
 		if o.status != acme.Ready {
 			return &acme.Problem{Code: tenants.CABroken, Status: 403, Detail: "order is " + string(o.status), Reached: true}
 		}
+		if ca.forbids != nil {
+			return ca.forbids
+		}
+		if p := ca.blocks(csr); p != nil {
+			return p
+		}
 		o.status = acme.Processing
 		o.csr, o.decided = csr, ca.now().Add(ca.thinks+ca.sim.slowness())
 		out = ca.find(url).view()
 		return nil
 	})
 	return out, err
+}
+
+func (ca *fakeCA) blocks(csr []byte) *acme.Problem {
+	if len(ca.blocked) == 0 {
+		return nil
+	}
+	req, err := x509.ParseCertificateRequest(csr)
+	if err != nil {
+		panic(err)
+	}
+	return ca.blocked[fmt.Sprintf("%x", sha256.Sum256(req.RawSubjectPublicKeyInfo))]
 }
 
 func (ca *fakeCA) Certificate(_ context.Context, _ acme.Account, url string) ([]byte, error) {

@@ -2,6 +2,9 @@ package jobs
 
 import (
 	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
 	"errors"
 	"strconv"
 	"time"
@@ -71,16 +74,34 @@ func (i *issuance) problem(ctx context.Context, err error) (*rest, error) {
 	case tenants.CAAccount:
 		return i.again(ctx, i.explain(p), i.accountFault(ctx, i.order.Account, p))
 	}
-	return i.fail(ctx, i.blamed(p))
+	return i.rejected(ctx, p)
 }
 
-// blamed is the finding of a refusal. Only the customer can mend what the authority does not like in the customer's own CSR.
-func (i *issuance) blamed(p *acme.Problem) tenants.Finding {
+// rejected ends an order that the authority refuses.
+func (i *issuance) rejected(ctx context.Context, p *acme.Problem) (*rest, error) {
 	f := i.explain(p).WithProfile(i.order, i.facts.Certificate)
-	if k := p.Kind(); i.order.CSR != "" && (k == "badCSR" || k == "badPublicKey") {
-		f.Code = tenants.CARefusesCSR
+	if k := p.Kind(); k == "badCSR" || k == "badPublicKey" {
+		served, err := i.served(ctx)
+		if err != nil {
+			return nil, err
+		}
+		f = f.OfKey(i.order.CSR != "", served)
 	}
-	return f
+	return i.fail(ctx, f)
+}
+
+// served reports whether the order's key is that of the current version.
+func (i *issuance) served(ctx context.Context) (bool, error) {
+	if i.facts.Current == nil {
+		return false, nil
+	}
+	public, err := i.public(ctx)
+	if err != nil {
+		return false, err
+	}
+	der, err := x509.MarshalPKIXPublicKey(public)
+	sum := sha256.Sum256(der)
+	return hex.EncodeToString(sum[:]) == i.facts.Current.SPKI, err
 }
 
 // again saves what was reached and comes back at the instant the CA named, or after a growing pause.
@@ -102,7 +123,7 @@ func (i *issuance) fail(ctx context.Context, f tenants.Finding) (*rest, error) {
 	}
 	i.facts.Order = nil
 	i.facts.Failures++
-	if err := i.sys.FailOrder(ctx, i.order, f, tenants.StatusAfter(i.facts, f, time.Now())); err != nil {
+	if err := i.sys.FailOrder(ctx, i.changed(), f, tenants.StatusAfter(i.facts, f, time.Now())); err != nil {
 		return nil, err
 	}
 	return &rest{at: time.Now(), finding: f}, nil

@@ -1,11 +1,13 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	"slices"
 	"time"
 
 	"perennial/jobs/acme"
@@ -21,8 +23,11 @@ type issuance struct {
 	*turn
 	order   tenants.Order
 	account acme.Account
-	resumed bool          // the state was loaded, not reached just now: the effect that follows may have happened already
-	hint    time.Duration // the CA's last Retry-After, zero for none
+	kept    []tenants.Challenge // as they were saved last
+	unsaved bool                // the CA's last answer, see keep
+	signer  crypto.Signer       // the order's own key, once it was needed
+	resumed bool                // the state was loaded, not reached just now: the effect that follows may have happened already
+	hint    time.Duration       // the CA's last Retry-After, zero for none
 }
 
 // advance takes the open order as far as it goes.
@@ -35,7 +40,7 @@ func (t *turn) advance(ctx context.Context) (*rest, error) {
 		return t.caFault(ctx, err)
 	}
 	t.facts.Issuer = issuer
-	i := &issuance{turn: t, order: *t.facts.Order, account: account, resumed: true}
+	i := &issuance{turn: t, order: *t.facts.Order, account: account, kept: slices.Clone(t.facts.Order.Challenges), resumed: true}
 	for i.order.State.Open() {
 		if r, err := i.step(ctx); err != nil || r != nil {
 			return r, err
@@ -65,11 +70,48 @@ func (i *issuance) step(ctx context.Context) (*rest, error) {
 
 // save keeps the order as it now is. Another's save in between makes it fail: the lease was lost.
 func (i *issuance) save(ctx context.Context) error {
-	saved, err := i.sys.SaveOrder(ctx, i.order)
+	saved, err := i.sys.SaveOrder(ctx, i.changed())
 	if err == nil {
-		i.order = saved
+		i.saved(saved)
 	}
 	return err
+}
+
+// changed is the order with those of its challenges that are not as they were saved last.
+func (i *issuance) changed() tenants.Order {
+	o := i.order
+	o.Challenges = slices.DeleteFunc(slices.Clone(o.Challenges), func(c tenants.Challenge) bool { return slices.Contains(i.kept, c) })
+	return o
+}
+
+// saved takes over what became of changed.
+func (i *issuance) saved(o tenants.Order) {
+	all := i.order.Challenges
+	for _, c := range o.Challenges {
+		n := slices.IndexFunc(all, func(mine tenants.Challenge) bool { return mine.Authz == c.Authz })
+		all[n] = c
+	}
+	i.order, i.order.Challenges = o, all
+	i.kept, i.unsaved = slices.Clone(all), false
+}
+
+// note lets an answer of the CA, which gives it again to whoever asks, wait for the next save: before the next effect of
+// ours there is one, see keep. A dry run ends as its row says, so there it is saved at once.
+func (i *issuance) note(ctx context.Context) error {
+	i.unsaved = true
+	if i.order.Dry() {
+		return i.save(ctx)
+	}
+	return nil
+}
+
+// keep saves what was noted, before something else is done to the outside world and as soon as there is something to wait
+// for, which is when people look.
+func (i *issuance) keep(ctx context.Context) error {
+	if !i.unsaved {
+		return nil
+	}
+	return i.save(ctx)
 }
 
 // reach saves that the CA's answer took the order one state further.
@@ -134,11 +176,15 @@ func (i *issuance) public(ctx context.Context) (crypto.PublicKey, error) {
 }
 
 func (i *issuance) key(ctx context.Context) (crypto.Signer, error) {
+	if i.signer != nil {
+		return i.signer, nil
+	}
 	sealed, err := i.sys.OrderKey(ctx, i.order.ID)
 	if err != nil {
 		return nil, err
 	}
-	return parseKey(sealed)
+	i.signer, err = parseKey(sealed)
+	return i.signer, err
 }
 
 // ownCSR is the CSR that the customer brought. It was checked when it was pasted.
@@ -159,12 +205,15 @@ func (i *issuance) finalized(ctx context.Context, o acme.Order) (*rest, error) {
 		return i.invalid(ctx, o)
 	}
 	i.order.ResultURL = o.Certificate
-	return nil, i.reach(ctx, tenants.Finalized)
+	i.heard(ctx)
+	i.order.State, i.order.Attempts, i.order.Finding = tenants.Finalized, 0, tenants.Finding{}
+	i.order.Reached[tenants.Finalized] = time.Now()
+	return nil, i.note(ctx)
 }
 
 func (i *issuance) invalid(ctx context.Context, o acme.Order) (*rest, error) {
 	if o.Error != nil {
-		return i.fail(ctx, i.blamed(o.Error))
+		return i.rejected(ctx, o.Error)
 	}
 	return i.fail(ctx, i.finding(tenants.CARefuses, "order is "+string(o.Status)))
 }
@@ -239,7 +288,7 @@ func (i *issuance) issue(ctx context.Context, v tenants.Version) error {
 	facts.Certificate = facts.Certificate.Succeeded(i.order, facts.Current, v)
 	facts.Current, facts.Signer = &v, facts.Issuer
 	i.order.State = tenants.Issued
-	_, err := i.sys.Issue(ctx, i.order, v, tenants.Due(facts.RenewalFacts(), time.Now()))
+	_, err := i.sys.Issue(ctx, i.changed(), v, tenants.Due(facts.RenewalFacts(), time.Now()))
 	return err
 }
 
@@ -258,13 +307,18 @@ func (i *issuance) processing(ctx context.Context, since time.Time) (*rest, erro
 // pollCA polls at the CA's pace, and learns it.
 func (i *issuance) pollCA(ctx context.Context, p *pace, ready func() bool) (ok bool, err error) {
 	first, asked := p.first(i.FirstPoll), 0
-	return i.poll(ctx, first, max(2*first, i.FirstPoll/4), func() bool {
+	var unkept error
+	ok, err = i.poll(ctx, first, max(2*first, i.FirstPoll/4), func() bool {
 		done := ready()
 		if asked++; asked == 1 {
 			p.learn(first, i.FirstPoll, done)
 		}
-		return done
+		if !done {
+			unkept = i.keep(ctx)
+		}
+		return done || unkept != nil
 	})
+	return ok, cmp.Or(unkept, err)
 }
 
 // poll calls ready after first, then after pause, then after twice that and so on, but no sooner than the CA asked

@@ -33,6 +33,9 @@ func (i *issuance) readChallenges(ctx context.Context) (*rest, error) {
 			return i.fail(ctx, i.finding(tenants.ChallengeInvalid, "authorization is "+string(a.Status)))
 		}
 	}
+	if !slices.ContainsFunc(i.order.Challenges, func(c tenants.Challenge) bool { return c.Valid.IsZero() }) {
+		return nil, i.reach(ctx, tenants.Ready)
+	}
 	return nil, i.reach(ctx, tenants.Proving)
 }
 
@@ -79,6 +82,9 @@ func (i *issuance) show(ctx context.Context, c *tenants.Challenge) (*rest, error
 	if !c.Valid.IsZero() || !c.Answered.IsZero() {
 		return nil, nil
 	}
+	if err := i.keep(ctx); err != nil { // that another challenge was answered
+		return nil, err
+	}
 	if r, err := i.mayWrite(ctx); err != nil || r != nil {
 		return r, err
 	}
@@ -101,7 +107,7 @@ func (i *issuance) answer(ctx context.Context, c *tenants.Challenge) (*rest, err
 		return i.problem(ctx, err)
 	}
 	c.Answered = time.Now()
-	return nil, i.save(ctx)
+	return nil, i.note(ctx)
 }
 
 // propagated waits until all servers of our zone answer with the value: a CA that asks the one that does not

@@ -17,6 +17,7 @@ func (t *turn) planRehearsal(ctx context.Context) error {
 // over ends now.
 func (t *turn) rehearse(ctx context.Context, latest time.Time) (*rest, error) {
 	run, issuer := t.facts.Rehearsal, t.facts.Issuer
+	t.pinned = t.facts.Pinned()
 	t.facts.Order, t.facts.Issuer = run.Order, run.Issuer
 	r, err := t.advance(ctx)
 	t.facts.Order, t.facts.Issuer = nil, issuer
@@ -40,6 +41,9 @@ func (t *turn) rehearse(ctx context.Context, latest time.Time) (*rest, error) {
 
 // endRehearsal ends the dry run with why it failed.
 func (t *turn) endRehearsal(ctx context.Context, f tenants.Finding) error {
+	if t.pinned {
+		f = f.OfPinned()
+	}
 	return t.sys.EndRehearsal(ctx, t.id, t.facts.Rehearsal.Asked, f)
 }
 
@@ -63,6 +67,9 @@ func (t *turn) tidyRehearsal(ctx context.Context) (*rest, error) {
 		err := t.deactivate(ctx, tenants.Authorization{URL: c.Authz, Issuer: run.Order.Issuer, Account: run.Order.Account})
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
+		}
+		if err != nil && asProblem(err) == nil { // a fault of our own is no answer
+			return nil, err
 		}
 		if err != nil && passing(err) && !urgent {
 			return &rest{at: time.Now().Add(tenants.Retry(6, string(t.id))), finding: t.facts.Domain.Finding}, nil

@@ -90,6 +90,27 @@ func (w *world) unchanged(id tenants.DomainID, before store.DomainView) {
 	}
 }
 
+// A CAA record that names our account for real orders keeps dry runs out at the end, and says nothing against real orders.
+func TestRehearsalWithAPinnedAccount(t *testing.T) {
+	onStage(t, func(w *world, id tenants.DomainID) {
+		before := w.view(id)
+		w.staging.url = "https://staging.test/acct/7"
+		w.staging.forbids = &acme.Problem{Code: tenants.CAAForbids, Status: 403, Type: "urn:ietf:params:acme:error:caa", Detail: "CAA prevents issuance", Reached: true}
+		w.dns.caa = map[string][]tenants.CAA{shop: {{Tag: "issue", Value: "ca.test; accounturi=https://ca.test/acct/1"}}}
+		for range 2 { // before and after the account is known there
+			r := w.rehearse(id)
+			if e := tenants.Explain(r.Finding); r.Finding.Code != tenants.RehearsalAccount || e.Who != tenants.Nobody || r.Finding.Raw == "" {
+				t.Errorf("pinned: %+v, %+v", r.Finding, e)
+			}
+		}
+		w.unchanged(id, before)
+		w.dns.caa[shop] = append(w.dns.caa[shop], tenants.CAA{Tag: "issue", Value: "ca.test; accounturi=https://staging.test/acct/7"})
+		if r := w.rehearse(id); r.Finding.Code != tenants.CAAForbids {
+			t.Errorf("a record that names both accounts: %+v", r.Finding)
+		}
+	})
+}
+
 func TestRehearsalPasses(t *testing.T) {
 	onStage(t, func(w *world, id tenants.DomainID) {
 		before := w.view(id)

@@ -3,6 +3,8 @@ package jobs
 import (
 	"context"
 	"time"
+
+	"perennial/tenants"
 )
 
 // scanBatch bounds one claim, which holds SQLite's only writer.
@@ -38,19 +40,30 @@ func (e *Engine) scanLoop(ctx context.Context) {
 // processes may scan at once: a claim takes rows that no other claim has. While claims come back full there is more, but
 // each is a transaction of its own, so that others can write in between.
 func (e *Engine) Scan(ctx context.Context) error {
-	if err := e.Recall(ctx); err != nil {
-		return err
+	ids, err := e.take(ctx, scanBatch)
+	for n := 1; err == nil && len(ids) == scanBatch && n < scanBatches; n++ {
+		ids, err = e.sys.Claim(ctx, scanBatch)
 	}
-	if err := e.Admit(ctx); err != nil {
-		return err
+	return err
+}
+
+// take lets go on what can, and claims the first of what is due then.
+func (e *Engine) take(ctx context.Context, most int) ([]tenants.DomainID, error) {
+	work, err := e.sys.Pending(ctx)
+	if err != nil || work.Nothing() {
+		return nil, err
 	}
-	if err := e.sys.PushEvents(ctx); err != nil {
-		return err
+	if work.Silenced {
+		err = e.Recall(ctx)
 	}
-	for range scanBatches {
-		if ids, err := e.sys.Claim(ctx, scanBatch); err != nil || len(ids) < scanBatch {
-			return err
-		}
+	if work.Queued && err == nil {
+		err = e.Admit(ctx)
 	}
-	return nil
+	if work.Events && err == nil {
+		err = e.sys.PushEvents(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return e.sys.Claim(ctx, most)
 }

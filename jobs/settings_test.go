@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"perennial/jobs/acme"
 	"perennial/tenants"
 )
 
@@ -86,6 +87,39 @@ func TestReuseOverYears(t *testing.T) {
 	})
 }
 
+// An authority that blocks a key which is used again costs one order: the next one has a new key, by itself, and that one
+// is used again.
+func TestReusedKeyIsBlocked(t *testing.T) {
+	for _, kind := range []string{"badPublicKey", "badCSR"} {
+		t.Run(kind, func(t *testing.T) {
+			inWorld(t, func(w *world) {
+				w.must(w.scope.SavePolicy(w.ctx, tenants.Policy{ReuseKey: true}))
+				id := w.register(shop)
+				first := *w.status(id, tenants.Active).Current
+				w.choose(id, tenants.SettingsForm{KeyType: "P-256", Strategy: "reuse"})
+				w.ca.blocked = map[string]*acme.Problem{first.SPKI: {Code: tenants.CABroken, Status: 400, Reached: true,
+					Type: "urn:ietf:params:acme:error:" + kind, Detail: "public key is forbidden"}}
+				w.must(w.scope.RenewNow(w.ctx, id))
+				w.until(time.Second, time.Minute, func() bool { return w.view(id).Domain.Finding.Code == tenants.CARefusesKey })
+				if v := w.view(id); v.Domain.Status != tenants.Active {
+					t.Errorf("%s although nobody has to act", v.Domain.Status)
+				}
+				second := w.versions(id, 2, time.Second, 2*time.Minute)[1]
+				if second.SPKI == first.SPKI || len(w.ca.orders) != 3 {
+					t.Errorf("%d orders, the same key: %v", len(w.ca.orders), second.SPKI == first.SPKI)
+				}
+				w.must(w.scope.RenewNow(w.ctx, id))
+				if third := w.versions(id, 3, time.Second, time.Minute)[2]; third.SPKI != second.SPKI {
+					t.Error("the new key is not used again")
+				}
+				if v := w.status(id, tenants.Active); !v.Domain.Finding.OK() || len(w.ca.orders) != 4 {
+					t.Errorf("%d orders, finding %+v", len(w.ca.orders), v.Domain.Finding)
+				}
+			})
+		})
+	}
+}
+
 // The customer's own CSR serves until its key grows too old. That is said when the renewal is planned, long before it is
 // due; after the safety line it is a failure; and another CSR heals it at once.
 func TestOwnCSROverRenewals(t *testing.T) {
@@ -155,6 +189,46 @@ func TestOwnCSRForbidden(t *testing.T) {
 		w.versions(id, 2, time.Minute, time.Hour)
 		if v := w.status(id, tenants.Active); v.Current.OwnKey || v.Current.KeyType != tenants.P256 {
 			t.Errorf("version: %+v", v.Current)
+		}
+	})
+}
+
+// The customer's own key is reported: no order goes out with it, the customer is asked for another CSR, and that one is
+// ordered with at once. Then the old version goes.
+func TestLeakedOwnKey(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.must(w.scope.SavePolicy(w.ctx, tenants.Policy{OwnCSR: true}))
+		id := w.register(shop)
+		csr := w.ownCSR(shop)
+		w.choose(id, tenants.SettingsForm{Strategy: "csr", CSR: csr})
+		w.status(id, tenants.Active)
+		w.settled(id, 1)
+		w.revoke(id, leaked)
+		w.until(time.Second, time.Minute, func() bool { return w.view(id).Domain.Finding.Code == tenants.KeyNeeded })
+		time.Sleep(3 * time.Hour)
+		w.turn()
+		v := w.view(id)
+		if e := tenants.Explain(v.Domain.Finding); e.Who != tenants.Customer || !strings.Contains(e.Why, "was reported") || v.Domain.Status != tenants.Failing {
+			t.Errorf("the page of a domain that is %s says: %+v", v.Domain.Status, e)
+		}
+		if len(w.ca.orders) != 1 || len(w.ca.revoked) != 0 || !v.Versions[0].Revocation.At.IsZero() {
+			t.Fatalf("%d orders, revoked %v while the key has no successor", len(w.ca.orders), w.ca.revoked)
+		}
+		if _, err := w.scope.PreviewSettings(w.ctx, id, tenants.SettingsForm{Strategy: "csr", CSR: csr}); tenants.KindOf(err) != tenants.Invalid {
+			t.Errorf("the CSR with the reported key once more: %v", err)
+		}
+		w.choose(id, tenants.SettingsForm{Strategy: "csr", CSR: w.ownCSR(shop)})
+		all := w.versions(id, 2, time.Second, time.Minute)
+		if all[1].SPKI == all[0].SPKI || !all[1].OwnKey || w.gone(id) {
+			t.Errorf("version 2: %+v, the first one is revoked: %v", all[1], w.gone(id))
+		}
+		w.until(time.Minute, 25*time.Hour, func() bool { return w.gone(id) })
+		if r := w.ca.revoked["2"]; len(w.ca.revoked) != 1 || r.reason != 1 {
+			t.Errorf("revoked: %v", w.ca.revoked)
+		}
+		w.settled(id, 2)
+		if v := w.status(id, tenants.Active); !v.Domain.Finding.OK() {
+			t.Errorf("finding %+v", v.Domain.Finding)
 		}
 	})
 }

@@ -21,6 +21,12 @@ var (
 
 const day = 24 * time.Hour
 
+// How often the portal looks for what is due: as it does, or so that many are taken up at once.
+const (
+	often  = time.Second
+	rarely = time.Minute
+)
+
 // scenario is a story that the portal must survive. play leaves finish at the instant when its work was done.
 type scenario struct {
 	name               string
@@ -31,15 +37,16 @@ type scenario struct {
 type size struct {
 	domains, days int
 	limits        tenants.Limits // of the CA, which the portal knows
+	tick          time.Duration  // how often the portal looks for what is due
 }
 
 var scenarios = []scenario{
-	{"years", size{1, 6, letsEncrypt(1)}, size{3, 80, letsEncrypt(1)}, size{2000, 730, letsEncrypt(1)}, one(years)},
-	{"onboarding", size{25, 1, letsEncrypt(60)}, size{250, 1, letsEncrypt(15)}, size{100_000, 7, letsEncrypt(1)}, one(onboarding)},
-	{"outage", size{1, 9, letsEncrypt(1)}, size{2, 45, letsEncrypt(1)}, size{100, 45, letsEncrypt(1)}, one(outage)},
-	{"revocation", size{8, 1, letsEncrypt(10)}, size{100, 1, letsEncrypt(10)}, size{2000, 1, letsEncrypt(1)}, one(revocation)},
-	{"restarts", size{2, 3, letsEncrypt(1)}, size{8, 12, letsEncrypt(1)}, size{300, 60, letsEncrypt(1)}, one(restarts)},
-	{"clock", size{2, 6, letsEncrypt(1)}, size{10, 24, letsEncrypt(1)}, size{300, 60, letsEncrypt(1)}, clock},
+	{"years", size{1, 6, letsEncrypt(1), often}, size{3, 80, letsEncrypt(1), often}, size{2000, 730, letsEncrypt(1), rarely}, one(years)},
+	{"onboarding", size{25, 1, letsEncrypt(60), often}, size{250, 1, letsEncrypt(15), often}, size{100_000, 7, letsEncrypt(1), rarely}, one(onboarding)},
+	{"outage", size{1, 9, letsEncrypt(1), often}, size{2, 45, letsEncrypt(1), often}, size{100, 45, letsEncrypt(1), rarely}, one(outage)},
+	{"revocation", size{8, 1, letsEncrypt(10), often}, size{100, 1, letsEncrypt(10), often}, size{2000, 1, letsEncrypt(1), rarely}, one(revocation)},
+	{"restarts", size{2, 3, letsEncrypt(1), often}, size{8, 12, letsEncrypt(1), often}, size{300, 60, letsEncrypt(1), rarely}, one(restarts)},
+	{"clock", size{2, 6, letsEncrypt(1), often}, size{10, 24, letsEncrypt(1), often}, size{300, 60, letsEncrypt(1), rarely}, clock},
 }
 
 // letsEncrypt is Let's Encrypt's limits, with a part of the orders.
@@ -62,10 +69,9 @@ func TestSim(t *testing.T) {
 			} else if testing.Short() {
 				z = sc.short
 			}
-			s := &sim{size: z, dir: memory(t), random: chances(*simSeed), names: map[string]*simName{}}
-			begun := time.Now()
+			s := &sim{size: z, dir: memory(t), random: chances(*simSeed), names: map[string]*simName{}, wall: stopwatch{realNow()}}
 			sc.play(t, s)
-			s.report(t, sc.name, time.Since(begun))
+			s.report(t, sc.name)
 		})
 	}
 }
@@ -97,6 +103,7 @@ func (s *sim) stint(t *testing.T, skew time.Duration, play func()) {
 		}
 		s.ca.skew = skew
 		defer s.open(t, s.dir)()
+		defer s.look(t)()
 		s.start()
 		if s.asked == 0 {
 			s.people(min(50, 1+s.domains/2))
@@ -107,13 +114,13 @@ func (s *sim) stint(t *testing.T, skew time.Duration, play func()) {
 	})
 }
 
-func (s *sim) report(t *testing.T, name string, wall time.Duration) {
+func (s *sim) report(t *testing.T, name string) {
 	c := s.ca.sim.counts
 	fmt.Printf("%s domains=%d days=%.0f expired=%d revoked_late=%d avoidable_429=%d orders=%d busiest_hour=%d finish=%.1fd",
 		name, s.asked, s.stopped.Sub(s.begun).Hours()/24, s.expired, s.late, c.avoidable, c.orders,
 		slices.Max(append(slices.Collect(maps.Values(s.ca.sim.perHour)), 0)), s.finish.Sub(s.begun).Hours()/24)
-	fmt.Printf(" doubled=%d unserved=%d exempt=%d stormy_429=%d raced_429=%d kills=%d seed=%d wall=%.1fs\n",
-		c.doubled, s.unserved, c.exempt, c.stormy, c.raced, s.kills, *simSeed, wall.Seconds())
+	fmt.Printf(" doubled=%d unserved=%d exempt=%d stormy_429=%d raced_429=%d kills=%d turns=%d seed=%d wall=%.1fs\n",
+		c.doubled, s.unserved, c.exempt, c.stormy, c.raced, s.kills, s.turns, *simSeed, s.wall.Since().Seconds())
 	if s.expired+s.late+c.avoidable+c.raced+c.doubled+s.unserved > 0 {
 		t.Errorf("%s: expired, revoked_late, avoidable_429, raced_429, doubled and unserved must be 0 (seed %d)", name, *simSeed)
 	}

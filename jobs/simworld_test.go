@@ -3,10 +3,16 @@ package jobs_test
 import (
 	"container/heap"
 	"crypto/x509"
+	"database/sql"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"runtime"
 	"slices"
+	"strings"
+	"syscall"
+	"testing"
 	"time"
 
 	"perennial/jobs/dns"
@@ -22,6 +28,7 @@ type sim struct {
 	*world
 	size
 	dir     string // of the database
+	raw     *sql.DB
 	random  *rand.Rand
 	actors  []tenants.Actor
 	names   map[string]*simName
@@ -29,6 +36,10 @@ type sim struct {
 	begun   time.Time
 	stopped time.Time // the end of the stint before
 	finish  time.Time
+
+	wall  stopwatch
+	told  time.Duration // when progress was last told
+	turns int
 
 	planned, asked, issued  int // names: to be registered, registered, with a first certificate
 	expired, late, unserved int
@@ -75,9 +86,6 @@ func (s *sim) happen() {
 	}
 }
 
-// tick is how often a portal looks for what is due.
-const tick = time.Second
-
 // workers is how many are taken up before the world has a say again.
 const workers = 32
 
@@ -86,15 +94,44 @@ func (s *sim) run(end time.Time, done func() bool) {
 	s.t.Helper()
 	for s.now().Before(end) && !done() {
 		s.happen()
-		if s.some(workers) > 0 {
+		s.progress()
+		if n := s.some(workers); n > 0 {
+			s.turns += n
 			time.Sleep(time.Millisecond) // work takes time: the store's instants have no nanoseconds
 			continue
 		}
-		next, err := s.db.System().NextDue(s.ctx)
+		work, err := s.db.System().Pending(s.ctx)
 		s.must(err)
-		wait := earliestOf(end, next.Add(s.ca.skew), s.refill(), s.nextEvent(), s.probe()).Sub(s.now())
-		time.Sleep(max(wait, tick))
+		next := earliestOf(end, work.Next.Add(s.ca.skew), s.nextEvent(), s.probe())
+		if work.Queued {
+			next = earliestOf(next, s.refill())
+		}
+		time.Sleep(max(next.Sub(s.now()), s.tick))
 	}
+}
+
+// progress says now and then how far the story is, for whoever watches a long one (go test -v).
+func (s *sim) progress() {
+	if passed := s.wall.Since(); passed > s.told+time.Minute {
+		s.told = passed
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		s.t.Logf("day %.1f: %d names, %d turns, %d orders; %d MB of heap, %.0f minutes", s.now().Sub(s.begun).Hours()/24, s.asked, s.turns,
+			s.ca.sim.counts.orders, m.HeapAlloc>>20, passed.Minutes())
+	}
+}
+
+// stopwatch measures real time, also where time is virtual.
+type stopwatch struct{ begun time.Time }
+
+func (w stopwatch) Since() time.Duration { return realNow().Sub(w.begun) }
+
+func realNow() time.Time {
+	var at syscall.Timeval
+	if err := syscall.Gettimeofday(&at); err != nil {
+		panic(err)
+	}
+	return time.Unix(at.Unix())
 }
 
 // served: everybody who is to come has come and had a certificate.
@@ -166,6 +203,28 @@ func (s *sim) view(n *simName) store.DomainView {
 	return v
 }
 
+// look opens the database beside the portal.
+func (s *sim) look(t *testing.T) (stop func()) {
+	var err error
+	if s.raw, err = sql.Open("sqlite", strings.TrimPrefix(s.dsn, "sqlite:")); err != nil {
+		t.Fatal(err)
+	}
+	return func() { _ = s.raw.Close() } // nothing was written
+}
+
+// current is the serial number and the end of what the portal has for a name; zero for nothing. It is asked at the end of
+// every certificate, and so reads no more than that.
+func (s *sim) current(n *simName) (serial string, until time.Time) {
+	var end int64
+	err := s.raw.QueryRowContext(s.ctx, `select v.serial, v.not_after from certificates c join versions v on v.id = c.current_version
+where c.domain_id = $1`, n.id).Scan(&serial, &end)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", time.Time{}
+	}
+	s.must(err)
+	return serial, time.UnixMicro(end)
+}
+
 // signed is told of every certificate, and looks again at its end.
 func (s *sim) signed(name string, leaf *x509.Certificate) {
 	n := s.names[name]
@@ -180,8 +239,9 @@ func (s *sim) ended(n *simName, leaf *x509.Certificate) {
 	if n.well.IsZero() || s.now().Sub(n.well) < grace {
 		return
 	}
-	if v := s.view(n); v.Current == nil || !v.Current.NotAfter.After(leaf.NotAfter) {
+	if _, until := s.current(n); !until.After(leaf.NotAfter) {
 		s.expired++
+		v := s.view(n)
 		s.t.Logf("%s expired at %v: %s, finding %+v, order %+v", v.Domain.Name, leaf.NotAfter, v.Domain.Status, v.Domain.Finding, v.Order)
 	}
 }
@@ -196,9 +256,9 @@ func (s *sim) revoke(part float64, deadline time.Time) {
 		leaf := n.latest
 		s.ca.sim.revoked[leaf.SerialNumber.String()] = deadline
 		s.at(deadline, func() {
-			v := s.view(n)
-			if v.Current == nil || v.Current.Serial == fmt.Sprintf("%x", leaf.SerialNumber) {
+			if serial, _ := s.current(n); serial == "" || serial == fmt.Sprintf("%x", leaf.SerialNumber) {
 				s.late++
+				v := s.view(n)
 				s.t.Logf("%s was not replaced before it was revoked: %s, finding %+v, plan %+v", name, v.Domain.Status, v.Domain.Finding, v.Certificate.Plan)
 			}
 		})
@@ -211,8 +271,9 @@ func (s *sim) done() {
 	s.finish = s.now()
 	storetest.Consistent(s.t, s.dsn, time.Now())
 	for _, n := range s.names {
-		if v := s.view(n); !n.well.IsZero() && s.now().Sub(n.well) > day && (v.Current == nil || !v.Current.NotAfter.After(s.now())) {
+		if _, until := s.current(n); !n.well.IsZero() && s.now().Sub(n.well) > day && !until.After(s.now()) {
 			s.unserved++
+			v := s.view(n)
 			s.t.Logf("%s has no certificate: %s, finding %+v, order %+v", v.Domain.Name, v.Domain.Status, v.Domain.Finding, v.Order)
 		}
 	}

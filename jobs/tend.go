@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"perennial/store"
 	"perennial/tenants"
 )
 
@@ -20,8 +21,10 @@ type turn struct {
 	id         tenants.DomainID
 	token      string // holder of the lease: unlike any other, also in this process
 	facts      tenants.Facts
-	asked      bool // by a person who waits for a try
-	stale      bool // facts must be read anew: an act changed more of the rows than it changed of facts
+	asked      bool       // by a person who waits for a try
+	stale      bool       // facts must be read anew: an act changed more of the rows than it changed of facts
+	seen       store.Seen // what the facts have and the rows do not have yet
+	pinned     bool       // CAA keeps the account of dry runs out, and that of real orders in
 }
 
 // rest is why a turn ends: when to come back, and what is wrong, if anything.
@@ -90,7 +93,14 @@ func (t *turn) act(ctx context.Context, step tenants.Step) (*rest, error) {
 	t.stale = true
 	switch step.Act {
 	case tenants.ActLook:
-		return t.look(ctx)
+		return nil, t.look(ctx)
+	case tenants.ActAskARI:
+		return nil, t.askARI(ctx)
+	}
+	if err := t.keep(ctx); err != nil {
+		return nil, err
+	}
+	switch step.Act {
 	case tenants.ActPlan:
 		return t.plan(ctx, step.Reason)
 	case tenants.ActAdvance:
@@ -99,8 +109,6 @@ func (t *turn) act(ctx context.Context, step tenants.Step) (*rest, error) {
 		return nil, t.sys.EndOrder(ctx, t.facts.Order.ID, step.Why)
 	case tenants.ActClean:
 		return t.clean(ctx)
-	case tenants.ActAskARI:
-		return nil, t.askARI(ctx)
 	case tenants.ActPlanRenewal:
 		return nil, t.savePlan(ctx)
 	case tenants.ActExpire:
@@ -132,23 +140,43 @@ func (t *turn) end(ctx context.Context, r rest) error {
 	if r.silent {
 		return t.sys.AwaitAnswer(ctx, t.id, t.token, t.authority.id, r.finding, status)
 	}
-	return t.sys.Rest(ctx, t.id, t.token, t.facts.WakeFor(r.at, time.Now()), r.finding, status)
+	return t.sys.RestSeen(ctx, t.id, t.token, t.facts.WakeFor(r.at, time.Now()), r.finding, status, t.seen)
 }
 
-// look asks DNS and saves what came back. Nothing is ordered on an answer that was not saved.
-func (t *turn) look(ctx context.Context) (*rest, error) {
+// keep saves what was seen and not saved yet. It goes before every act, so that nothing is ordered on an answer that was
+// not saved; where there is none, the end of the turn saves it.
+func (t *turn) keep(ctx context.Context) error {
+	err := t.sys.SaveSeen(ctx, t.id, t.seen)
+	if err == nil {
+		t.seen = store.Seen{}
+	}
+	return err
+}
+
+// look asks DNS. What changes nothing is saved later, see keep: a crash in between loses a look, and the next turn looks
+// again.
+func (t *turn) look(ctx context.Context) error {
 	d := t.facts.Domain
 	if i := t.facts.Issuer; len(i.CAA) == 0 || i.Profiles == nil || i.Account == "" {
 		if err := t.acquaint(ctx); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	check := t.Eyes.Look(ctx, d.Delegation, time.Now())
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return err
 	}
+	now := time.Now()
 	finding := tenants.Merge(d.Finding, t.judge(check))
-	return nil, t.sys.SaveCheck(ctx, t.id, check, finding, tenants.StatusAfter(t.facts, finding, time.Now()))
+	status := tenants.StatusAfter(t.facts, finding, now)
+	if t.facts.Unmoved(check, finding, status, now) {
+		t.facts.Domain.Check, t.seen.Check, t.stale = &check, &check, false
+		return nil
+	}
+	if err := t.keep(ctx); err != nil {
+		return err
+	}
+	return t.sys.SaveCheck(ctx, t.id, check, finding, status)
 }
 
 // acquaint learns of the issuer, once, what a look is judged by: which CAA identities it answers to, and our account.
@@ -185,7 +213,10 @@ func (t *turn) plan(ctx context.Context, why tenants.Reason) (*rest, error) {
 	if t.facts.Current != nil {
 		replaces = t.facts.Current.ARICertID
 	}
-	_, err := t.sys.PlanOrder(ctx, t.id, why, replaces)
+	order, err := t.sys.PlanOrder(ctx, t.id, why, replaces)
+	if i := t.facts.Issuer; err == nil && order.Issuer == i.ID && order.Account == i.AccountID {
+		t.facts.Order, t.stale = &order, false
+	}
 	return nil, err
 }
 
@@ -198,7 +229,7 @@ func (t *turn) askARI(ctx context.Context) error {
 	ari, now := &t.facts.Certificate.ARI, time.Now()
 	ari.Next = tenants.AskAgain(*ari, t.facts.Current.Lifetime(), now)
 	if !t.windows.ask(t.id) {
-		return t.savePlan(ctx)
+		return t.replan(ctx)
 	}
 	info, err := t.CA.RenewalInfo(ctx, t.facts.Current.ARICertID)
 	switch p := asProblem(err); {
@@ -209,6 +240,19 @@ func (t *turn) askARI(ctx context.Context) error {
 		return ctx.Err()
 	case p != nil:
 		t.uninformed(ctx, p)
+	}
+	return t.replan(ctx)
+}
+
+// replan keeps what the CA said, and plans anew only where the plan in force does not stand any more.
+func (t *turn) replan(ctx context.Context) error {
+	c, now := t.facts.Certificate, time.Now()
+	if t.facts.Stands(tenants.Due(t.facts.RenewalFacts(), now), now) {
+		t.seen.ARI, t.stale = &c.ARI, false
+		return nil
+	}
+	if err := t.keep(ctx); err != nil {
+		return err
 	}
 	return t.savePlan(ctx)
 }
@@ -261,7 +305,7 @@ func (t *turn) release(ctx context.Context) (*rest, error) {
 		if ok, err := t.mayAsk(ctx, a.Issuer); err != nil || !ok {
 			return t.rests(), err
 		}
-		if err := t.deactivate(ctx, a); err != nil && passing(err) {
+		if err := t.deactivate(ctx, a); err != nil && (passing(err) || asProblem(err) == nil) { // a fault of our own is no answer
 			return t.caFault(ctx, err)
 		}
 	}

@@ -141,9 +141,7 @@ func (w *world) turn() { w.t.Helper(); w.some(500) }
 // some does what is due now, the first few of it, and says how many they were.
 func (w *world) some(most int) int {
 	w.t.Helper()
-	w.must(w.engine.Recall(w.ctx))
-	w.must(w.engine.Admit(w.ctx))
-	due, err := w.db.System().Claim(w.ctx, most)
+	due, err := w.engine.Take(w.ctx, most)
 	w.must(err)
 	for _, id := range due {
 		w.tend(id)

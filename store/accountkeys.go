@@ -39,7 +39,7 @@ func (p *Platform) ChangeAccountKey(ctx context.Context, id tenants.AccountID) e
 			return err
 		}
 		t.record(p.actor, tenants.DidRollKey, string(i.ID), i.Name, "asked for a new key of the account "+a.URL+".")
-		_, err = t.exec(`update accounts set next_key = $2, next_type = $3 where id = $1`, id, sealed, tenants.P256)
+		_, err = t.execIssuers(`update accounts set next_key = $2, next_type = $3 where id = $1`, id, sealed, tenants.P256)
 		return err
 	})
 }
@@ -79,7 +79,7 @@ func (s *System) AccountKeyChanged(ctx context.Context, id tenants.AccountID) er
 			return err
 		}
 		t.record(tenants.System(platform), tenants.DidRollKey, string(i.ID), i.Name, "changed the key of the account "+a.URL+".")
-		_, err = t.exec(takeNextKeySQL, id, blob)
+		_, err = t.execIssuers(takeNextKeySQL, id, blob)
 		return err
 	})
 }
@@ -89,7 +89,7 @@ func (s *System) AccountKeyRefused(ctx context.Context, id tenants.AccountID, wh
 	return s.endKeyChange(ctx, id, func(t *tx, a tenants.Account, i tenants.Issuer) error {
 		t.enter(tenants.Entry{Actor: tenants.System(platform), Action: tenants.DidRollKey, Outcome: tenants.Broke, Object: string(i.ID),
 			Subject: i.Name, Text: clip(fmt.Sprintf("could not change the key of the account %s, whose key stays. The authority says: %s", a.URL, why))})
-		_, err := t.exec(dropNextKeySQL, id)
+		_, err := t.execIssuers(dropNextKeySQL, id)
 		return err
 	})
 }
@@ -127,7 +127,7 @@ func (p *Platform) ExportAccountKey(ctx context.Context, id tenants.AccountID, p
 	if !made {
 		return pem, conflict("This account has no key yet. It is made with the first order.")
 	}
-	if pem, err = encryptKey(key, passphrase); err != nil { // outside of the transaction: it takes a while on purpose
+	if pem, err = seal.EncryptKey(key, passphrase); err != nil { // outside of the transaction: it takes a while on purpose
 		return pem, err
 	}
 	err = p.db.write(ctx, func(t *tx) error {

@@ -16,7 +16,7 @@ insert into accounts (id, issuer_id, shard, created_at) values ($1, $2, $3, $4) 
 // registered, when they are first used.
 func (t *tx) ensureAccounts(id tenants.IssuerID, n int) error {
 	for shard := range n {
-		if _, err := t.exec(addAccountSQL, mintID[tenants.AccountID](t.now), id, shard, us(t.now)); err != nil {
+		if _, err := t.execIssuers(addAccountSQL, mintID[tenants.AccountID](t.now), id, shard, us(t.now)); err != nil {
 			return err
 		}
 	}
@@ -45,6 +45,8 @@ func (a Authority) With(account tenants.Account) tenants.Issuer {
 	return i
 }
 
+func (a Authority) forDryRuns() bool { return a.StagingOf != "" }
+
 const (
 	accountColumns = `a.id, a.issuer_id, a.shard, a.url, a.key_type, case when a.next_type = '' then 0 else 1 end, a.created_at`
 
@@ -59,7 +61,7 @@ func scanAccount(a *tenants.Account) []any {
 // authorities lists the issuers that certificates are ordered from, in the operator's order of preference.
 func (q query) authorities() ([]Authority, error) {
 	all, err := q.directories()
-	return slices.DeleteFunc(all, func(a Authority) bool { return a.StagingOf != "" }), err
+	return slices.DeleteFunc(all, Authority.forDryRuns), err
 }
 
 // directories lists all issuers, those for dry runs among them.
@@ -81,9 +83,10 @@ func (q query) directories() (all []Authority, err error) {
 }
 
 // Authorities lists all issuers that the portal knows, retired ones included, in the operator's order of preference.
-// Those that are for dry runs only are left out.
+// Those that are for dry runs only are left out. What another process changed within the last second may be missing.
 func (s *System) Authorities(ctx context.Context) ([]Authority, error) {
-	return s.db.read(ctx).authorities()
+	all, err := s.db.known.authorities(s.db.read(ctx), s.db.now())
+	return slices.DeleteFunc(slices.Clone(all), Authority.forDryRuns), err
 }
 
 // Authority reads one issuer, whatever it is for.
@@ -210,13 +213,13 @@ func (t *tx) saveAccountKey(a tenants.Account, i tenants.Issuer, key NewKey) err
 	if err != nil {
 		return err
 	}
-	_, err = t.exec(`update accounts set private_key = $2, key_type = $3 where id = $1`, a.ID, sealed, key.Type)
+	_, err = t.execIssuers(`update accounts set private_key = $2, key_type = $3 where id = $1`, a.ID, sealed, key.Type)
 	t.record(tenants.System(platform), tenants.DidAccount, string(i.ID), i.Name, "made a key for an account at "+i.Name+".")
 	return err
 }
 
 func (t *tx) saveAccountURL(a tenants.Account, i tenants.Issuer, url string) error {
-	_, err := t.exec(`update accounts set url = $2 where id = $1`, a.ID, clean(url))
+	_, err := t.execIssuers(`update accounts set url = $2 where id = $1`, a.ID, clean(url))
 	t.record(tenants.System(platform), tenants.DidAccount, string(i.ID), i.Name, "opened an account at "+i.Name+".")
 	return err
 }

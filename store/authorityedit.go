@@ -73,7 +73,7 @@ func (t *tx) addIssuer(by tenants.Actor, i tenants.Issuer, eab tenants.EAB) (ten
 	}
 	t.record(by, tenants.DidAddIssuer, string(id), i.Name, fmt.Sprintf("added the authority %s.", i.Name),
 		tenants.Change{Field: "Directory", After: i.Directory})
-	_, err = t.exec(introduceSQL, id, clean(eab.KeyID), sealed, encProfiles(i.Profiles))
+	_, err = t.execIssuers(introduceSQL, id, clean(eab.KeyID), sealed, encProfiles(i.Profiles))
 	return id, err
 }
 
@@ -101,7 +101,7 @@ func (p *Platform) SaveIssuerOrder(ctx context.Context, ids []tenants.IssuerID) 
 				return moved
 			}
 			now = append(now, all[i].Name)
-			if _, err := t.exec(`update issuers set rank = $2 where id = $1`, id, rank); err != nil {
+			if _, err := t.execIssuers(`update issuers set rank = $2 where id = $1`, id, rank); err != nil {
 				return err
 			}
 		}
@@ -138,7 +138,7 @@ func (p *Platform) SaveAccounts(ctx context.Context, id tenants.IssuerID, typed 
 		}
 		t.record(p.actor, tenants.DidChangeIssuer, string(id), i.Name, "changed the number of accounts at "+i.Name+".",
 			tenants.Change{Field: "Accounts", Before: strconv.Itoa(was), After: strconv.Itoa(n)})
-		if _, err := t.exec(`update issuers set accounts = $2 where id = $1`, id, n); err != nil {
+		if _, err := t.execIssuers(`update issuers set accounts = $2 where id = $1`, id, n); err != nil {
 			return err
 		}
 		return t.ensureAccounts(id, n)
@@ -159,7 +159,7 @@ func (p *Platform) RetireIssuer(ctx context.Context, id tenants.IssuerID) error 
 		if i.Directory == t.home {
 			return conflict("%s is the authority of the settings, which certificates come from unless a policy names another. Choose another one in the settings first.", i.Name)
 		}
-		n, err := t.exec(`update issuers set retired_at = $2 where id = $1 and retired_at = 0`, id, us(t.now))
+		n, err := t.execIssuers(`update issuers set retired_at = $2 where id = $1 and retired_at = 0`, id, us(t.now))
 		if err != nil || n == 0 {
 			return cmp.Or(err, errUnchanged)
 		}
@@ -181,7 +181,7 @@ func (s *System) RefreshLimits(ctx context.Context) error {
 			if a.Directory == t.home {
 				continue
 			}
-			if _, err := t.exec(`update issuers set limits = $2, free_ari = $3 where id = $1`, a.ID, enc(known.Limits), bit(known.FreeARI)); err != nil {
+			if _, err := t.execIssuers(`update issuers set limits = $2, free_ari = $3 where id = $1`, a.ID, enc(known.Limits), bit(known.FreeARI)); err != nil {
 				return err
 			}
 		}

@@ -88,7 +88,11 @@ func (q query) settingsEffect(d *domainRow, form tenants.SettingsForm, now time.
 	if err != nil {
 		return f, e, err
 	}
-	e, err = f.SettingsEffect(settings, served, now)
+	exposed, err := q.exposed(settings.SPKI())
+	if err != nil {
+		return f, e, err
+	}
+	e, err = f.SettingsEffect(settings, served, exposed, now)
 	return f, e, err
 }
 

@@ -22,7 +22,11 @@ import (
 // ownKey is a customer's key: its CSR for a name, and its fingerprint.
 func ownKey(t *testing.T, name string) (csr, spki string) {
 	t.Helper()
-	key := must[*ecdsa.PrivateKey](t)(ecdsa.GenerateKey(elliptic.P384(), rand.Reader))
+	return csrFor(t, must[*ecdsa.PrivateKey](t)(ecdsa.GenerateKey(elliptic.P384(), rand.Reader)), name)
+}
+
+func csrFor(t *testing.T, key *ecdsa.PrivateKey, name string) (csr, spki string) {
+	t.Helper()
 	der := must[[]byte](t)(x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{DNSNames: []string{name}}, key))
 	public := must[[]byte](t)(x509.MarshalPKIXPublicKey(key.Public()))
 	sum := sha256.Sum256(public)
@@ -44,7 +48,7 @@ func (s story) choose(in tenants.Tenant, id tenants.DomainID, form tenants.Setti
 // next plans an order and takes it to a version with that key.
 func (s story) next(id tenants.DomainID, spki string, kind tenants.KeyType) tenants.Version {
 	s.Helper()
-	must[tenants.OrderID](s)(s.sys.PlanOrder(s.ctx, id, tenants.OnRequest, ""))
+	must[tenants.Order](s)(s.sys.PlanOrder(s.ctx, id, tenants.OnRequest, ""))
 	o := *s.begin(id).Order
 	o.URL = "https://ca.example/order/" + string(o.ID)
 	for _, state := range []tenants.OrderState{tenants.Ordered, tenants.Proving, tenants.Ready, tenants.Finalized} {
@@ -78,7 +82,7 @@ func TestReuseKey(t *testing.T) {
 		if e := s.choose(w.Acme, id, tenants.SettingsForm{KeyType: "P-256", Strategy: "reuse"}); e.Renew {
 			t.Errorf("renews at once although nothing differs: %+v", e)
 		}
-		must[tenants.OrderID](t)(s.sys.PlanOrder(s.ctx, id, tenants.OnRequest, ""))
+		must[tenants.Order](t)(s.sys.PlanOrder(s.ctx, id, tenants.OnRequest, ""))
 		o := *s.begin(id).Order
 		check(t, s.sys.FailOrder(s.ctx, o, tenants.Finding{Code: tenants.CARefuses}, tenants.Failing))
 		if keyOf(first) != key {
@@ -134,6 +138,56 @@ func TestOwnCSR(t *testing.T) {
 		if wantKind(t, err, tenants.Invalid); !strings.Contains(err.Error(), "served version 2") {
 			t.Errorf("a replaced key: %v", err)
 		}
+	})
+}
+
+// A key that somebody reported serves no certificate any more, in whichever tenant: it is not taken, and where it was taken
+// before, it is not ordered with. Nothing says whose it was.
+func TestReportedKeysServeNobody(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		s := tell(t, w)
+		s.allow(w.Acme)
+		s.allow(w.Northwind)
+		key := must[*ecdsa.PrivateKey](t)(ecdsa.GenerateKey(elliptic.P384(), rand.Reader))
+		form := func(name string) tenants.SettingsForm {
+			csr, _ := csrFor(t, key, name)
+			return tenants.SettingsForm{Strategy: "csr", CSR: csr}
+		}
+		leaky, shared := s.register(w.Acme, "leaky.example"), s.register(w.Acme, "shared.example")
+		late, foreign := s.register(w.Acme, "late.example"), s.register(w.Northwind, "foreign.example")
+		for _, id := range []tenants.DomainID{leaky, shared, late, foreign} {
+			s.issue(id, 90*24*time.Hour)
+		}
+		s.choose(w.Acme, leaky, form("leaky.example"))
+		s.choose(w.Acme, shared, form("shared.example"))
+		_, spki := csrFor(t, key, "leaky.example")
+		v := s.next(leaky, spki, tenants.P384)
+		if _, lacks := s.begin(shared).NextKey(w.Clock.Now()); !lacks.OK() {
+			t.Fatalf("before the report: %v", lacks)
+		}
+		check(t, w.Scope(w.Acme).Revoke(s.ctx, leaky, v.ID, tenants.RevocationRequest{Way: tenants.RevokeAfter, Reason: tenants.RevokeKeyCompromise, Wait: time.Hour}, "leaky.example"))
+		if _, lacks := s.begin(shared).NextKey(w.Clock.Now()); lacks.Code != tenants.KeyNeeded {
+			t.Errorf("the other certificate would be ordered with the key: %v", lacks)
+		}
+		for _, other := range []struct {
+			in   tenants.Tenant
+			id   tenants.DomainID
+			name string
+		}{{w.Acme, late, "late.example"}, {w.Northwind, foreign, "foreign.example"}} {
+			_, err := w.Scope(other.in).PreviewSettings(s.ctx, other.id, form(other.name))
+			wantKind(t, err, tenants.Invalid)
+			if text := err.Error(); !strings.Contains(text, "was reported as compromised") || strings.Contains(text, "leaky") || strings.Contains(text, "Acme") {
+				t.Errorf("%s is told: %q", other.name, text)
+			}
+		}
+		key = must[*ecdsa.PrivateKey](t)(ecdsa.GenerateKey(elliptic.P384(), rand.Reader))
+		s.choose(w.Northwind, foreign, form("foreign.example"))
+		_, spki = csrFor(t, key, "foreign.example")
+		s.next(foreign, spki, tenants.P384)
+		must[tenants.SettingsEffect](t)(w.Scope(w.Acme).PreviewSettings(s.ctx, late, form("late.example")))
+		s.started(s.form(spki))
+		_, err := w.Scope(w.Acme).PreviewSettings(s.ctx, late, form("late.example"))
+		wantKind(t, err, tenants.Invalid)
 	})
 }
 
@@ -220,7 +274,7 @@ func TestPauseAndResume(t *testing.T) {
 		if r := must[store.Renewals](t)(scope.Renewals(s.ctx, 90)); !r.Next[0].PausedUntil.IsZero() {
 			t.Error("the schedule still shows the pause")
 		}
-		must[tenants.OrderID](t)(s.sys.PlanOrder(s.ctx, id, tenants.LastThird, ""))
+		must[tenants.Order](t)(s.sys.PlanOrder(s.ctx, id, tenants.LastThird, ""))
 		wantKind(t, scope.Pause(s.ctx, id, on(time.Hour)), tenants.Conflict)
 	})
 }
@@ -277,7 +331,7 @@ func TestSettingsReplaceAnUnplacedOrder(t *testing.T) {
 			t.Errorf("order %+v, changed %v", f.Order, f.Certificate.Changed)
 		}
 		storetest.Consistent(t, w.DSN, w.Clock.Now())
-		must[tenants.OrderID](t)(s.sys.PlanOrder(s.ctx, id, tenants.FirstIssue, ""))
+		must[tenants.Order](t)(s.sys.PlanOrder(s.ctx, id, tenants.FirstIssue, ""))
 		if next := s.begin(id).Order; next == nil || len(next.Names) != 2 || next.ID == o.ID {
 			t.Errorf("order: %+v", next)
 		}

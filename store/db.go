@@ -23,6 +23,7 @@ type DB struct {
 	hub    *hub
 
 	forecasts forecasts
+	known     known
 
 	stop context.CancelFunc // of what runs in the background
 	idle sync.WaitGroup     // what runs in the background

@@ -147,7 +147,7 @@ func (s *Scope) Domain(ctx context.Context, id tenants.DomainID) (v DomainView, 
 	if v.Certificate, v.Issuer, err = q.certificateOf(d.Tenant, d.ID); err != nil {
 		return v, err
 	}
-	if v.Versions, err = q.versions(v.Certificate, 20); err != nil {
+	if v.Versions, err = q.versions(v.Certificate, newest, 20); err != nil {
 		return v, err
 	}
 	v.Current = pick(v.Versions, v.Certificate.Current)

@@ -204,7 +204,7 @@ func TestRenewNow(t *testing.T) {
 		if f.Certificate.RenewNow.IsZero() || f.Certificate.RenewedBy != "admin@acme.example" {
 			t.Errorf("facts: %+v", f.Certificate)
 		}
-		must[tenants.OrderID](t)(s.sys.PlanOrder(s.ctx, id, tenants.OnRequest, "abc"))
+		must[tenants.Order](t)(s.sys.PlanOrder(s.ctx, id, tenants.OnRequest, "abc"))
 		wantKind(t, w.Scope(w.Acme).RenewNow(s.ctx, id), tenants.Conflict)
 	})
 }

@@ -21,7 +21,7 @@ func readEntry(r rows) (e tenants.Entry, err error) {
 // entriesAbout lists the latest entries about one object.
 func (q query) entriesAbout(tenant tenants.TenantID, object string, limit int) ([]tenants.Entry, error) {
 	return collect(q, readEntry, `select `+entryColumns+`
-from entries e where e.tenant_id = $1 and e.object = $2 order by e.number desc limit $3`, tenant, object, limit)
+from entries e where e.tenant_id = $1 and e.object = $2 order by e.number desc`+top(limit), tenant, object)
 }
 
 // log is one tenant's entries, or with all everybody's.

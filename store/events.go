@@ -333,6 +333,11 @@ func (t *tx) startEvent(by tenants.Actor, f EventForecast) (id tenants.EventID, 
 		clean(e.Why), f.Certificates, f.DryRun.Tenants, f.Charged, us(t.now), by.Name); err != nil {
 		return "", err
 	}
+	for _, spki := range e.SPKI {
+		if err := t.expose(spki); err != nil {
+			return "", err
+		}
+	}
 	by.Tenant = platform
 	t.record(by, tenants.DidStartEvent, string(id), subject, e.Started(f.EventCounts))
 	return id, nil

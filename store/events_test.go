@@ -301,7 +301,7 @@ func (s story) renewal(id tenants.DomainID) tenants.Order {
 	s.Helper()
 	s.begin(id)
 	s.prove(id)
-	must[tenants.OrderID](s)(s.sys.PlanOrder(s.ctx, id, tenants.InMassEvent, ""))
+	must[tenants.Order](s)(s.sys.PlanOrder(s.ctx, id, tenants.InMassEvent, ""))
 	return *s.begin(id).Order
 }
 
@@ -314,7 +314,7 @@ func TestMassEventHurriesOpenOrders(t *testing.T) {
 		for _, id := range []tenants.DomainID{a, b} {
 			s.begin(id)
 			s.prove(id)
-			must[tenants.OrderID](t)(s.sys.PlanOrder(s.ctx, id, tenants.LastThird, ""))
+			must[tenants.Order](t)(s.sys.PlanOrder(s.ctx, id, tenants.LastThird, ""))
 			s.begin(id)
 			check(t, s.sys.AwaitBudget(s.ctx, id, owner, account, tenants.Finding{Code: tenants.BudgetSpent}))
 		}

@@ -8,20 +8,38 @@ import (
 )
 
 // facts gathers what is known about a domain.
-func (q query) facts(d *domainRow, now time.Time) (f tenants.Facts, err error) {
-	if f, err = q.lineage(d); err != nil {
+func (q query) facts(d *domainRow, now time.Time) (tenants.Facts, error) {
+	all, err := q.directories()
+	if err != nil {
+		return tenants.Facts{}, err
+	}
+	return q.factsAmong(all, d, now)
+}
+
+// factsAmong gathers what is known about a domain, given all issuers.
+func (q query) factsAmong(all []Authority, d *domainRow, now time.Time) (f tenants.Facts, err error) {
+	f = tenants.Facts{Domain: d.Domain, Releasing: !d.releasing.IsZero(), Failures: d.failures, LastFailed: d.failedAt, Asked: !d.lookAsked.IsZero()}
+	begun, err := q.lineage(&f)
+	if err != nil {
 		return f, err
 	}
-	f.Failures, f.LastFailed, f.Asked = d.failures, d.failedAt, !d.lookAsked.IsZero()
-	if d.lookAsked.IsZero() { // a person asked for a look: as if there had been none
+	if f.Current, err = q.currentVersion(f.Certificate); err != nil {
+		return f, err
+	}
+	if spki := f.Certificate.OwnSPKI(); spki != "" {
+		if f.Exposed, err = q.exposed(spki); err != nil {
+			return f, err
+		}
+	}
+	if !f.Asked { // otherwise as if there had been no look
 		if f.Domain.Check, err = d.lastCheck(); err != nil {
 			return f, err
 		}
 	}
-	if err = q.underWay(d, &f); err != nil {
+	if err = q.underWay(d, begun, &f); err != nil {
 		return f, err
 	}
-	if err = q.issuers(&f, now); err != nil {
+	if err = q.issuers(all, &f, now); err != nil {
 		return f, err
 	}
 	if f.Releasing || d.Proved.IsZero() {
@@ -30,43 +48,39 @@ func (q query) facts(d *domainRow, now time.Time) (f tenants.Facts, err error) {
 	return f, err
 }
 
-// lineage is the part of a domain's facts that is of its certificate, and what the tenant set for all of them.
-func (q query) lineage(d *domainRow) (f tenants.Facts, err error) {
-	f = tenants.Facts{Domain: d.Domain, Releasing: !d.releasing.IsZero()}
-	if f.Certificate, f.Signer, err = q.certificateOf(d.Tenant, d.ID); err != nil {
-		return f, err
+// underWay says what was begun for a domain and is not done: at most times nothing, which one question tells.
+type underWay struct{ ordered, dirty, rehearsed, revoking bool }
+
+const lineageSQL = `select ` + certificateColumns + `, t.hours, t.policy, t.policy_at,
+	case when exists (select 1 from orders o where o.tenant_id = $1 and o.domain_id = $2 and o.ended_at = 0) then 1 else 0 end,
+	case when exists (select 1 from challenges h where h.tenant_id = $1 and h.domain_id = $2 and h.presented_at > 0 and h.cleaned_at = 0) then 1 else 0 end,
+	case when exists (select 1 from rehearsals r where r.tenant_id = $1 and r.domain_id = $2 and r.tidied_at = 0) then 1 else 0 end,
+	case when exists (select 1 from versions v where v.certificate_id = c.id and v.revoke_asked_at > 0 and v.revoked_at = 0) then 1 else 0 end
+from certificates c join tenants t on t.id = c.tenant_id where c.tenant_id = $1 and c.domain_id = $2`
+
+// lineage fills in the certificate and what its tenant set for all of them.
+func (q query) lineage(f *tenants.Facts) (begun underWay, err error) {
+	err = q.one(lineageSQL, []any{f.Domain.Tenant, f.Domain.ID}, append(scanCertificate(&f.Certificate),
+		doc(&f.Hours), doc(&f.Policy), at(&f.PolicySince),
+		flag{&begun.ordered}, flag{&begun.dirty}, flag{&begun.rehearsed}, flag{&begun.revoking})...)
+	if err == nil && f.Certificate.Event.ID != "" {
+		f.Certificate.Event, err = q.eventOf(f.Certificate)
 	}
-	if err = q.rules(d.Tenant, &f); err != nil {
-		return f, err
-	}
-	f.Current, err = q.currentVersion(f.Certificate)
-	return f, err
+	return begun, orAbsent(err, "certificate")
 }
 
-// At most times a domain has none of these, which one question tells.
-const underWaySQL = `
-select case when exists (select 1 from orders o where o.tenant_id = $1 and o.domain_id = $2 and o.ended_at = 0) then 1 else 0 end,
-	case when exists (select 1 from challenges c where c.tenant_id = $1 and c.domain_id = $2 and c.presented_at > 0 and c.cleaned_at = 0) then 1 else 0 end,
-	case when exists (select 1 from rehearsals r where r.tenant_id = $1 and r.domain_id = $2 and r.tidied_at = 0) then 1 else 0 end,
-	case when exists (select 1 from certificates c join versions v on v.certificate_id = c.id
-		where c.tenant_id = $1 and c.domain_id = $2 and v.revoke_asked_at > 0 and v.revoked_at = 0) then 1 else 0 end`
-
-// underWay fills in what was begun for a domain and is not done.
-func (q query) underWay(d *domainRow, f *tenants.Facts) (err error) {
-	var ordered, dirty, rehearsed, revoking bool
-	if err := q.one(underWaySQL, []any{d.Tenant, d.ID}, flag{&ordered}, flag{&dirty}, flag{&rehearsed}, flag{&revoking}); err != nil {
-		return err
-	}
-	if ordered {
+// underWay fills in what was begun.
+func (q query) underWay(d *domainRow, begun underWay, f *tenants.Facts) (err error) {
+	if begun.ordered {
 		f.Order, err = q.openOrder(d)
 	}
-	if dirty && err == nil {
+	if begun.dirty && err == nil {
 		f.Leftover, err = q.leftover(d)
 	}
-	if rehearsed && err == nil {
+	if begun.rehearsed && err == nil {
 		f.Rehearsal, err = q.untidyRehearsal(d)
 	}
-	if revoking && err == nil {
+	if begun.revoking && err == nil {
 		f.Revoking, err = q.revoking(d)
 	}
 	return err
@@ -79,18 +93,13 @@ func (q query) rules(tenant tenants.TenantID, f *tenants.Facts) error {
 }
 
 // issuers fills in who was or will be asked, and who signed what there is.
-func (q query) issuers(f *tenants.Facts, now time.Time) error {
-	all, err := q.directories()
-	if err != nil {
-		return err
-	}
+func (q query) issuers(all []Authority, f *tenants.Facts, now time.Time) error {
 	defer func() { stage(all, f) }()
-	first := f.Signer // of the lineage; without a version, who was meant to be asked
-	if f.Signer = (tenants.Issuer{}); f.Current != nil {
+	if f.Current != nil {
 		f.Signer = of(all, f.Current.IssuerID, f.Current.Account)
 	}
 	if f.Offers = q.offers(all, f.Policy, f.Domain.Tenant); len(f.Offers) == 0 {
-		f.Offers = []tenants.Offer{{Issuer: first}}
+		f.Offers = []tenants.Offer{{Issuer: withFirst(all, f.Certificate.Issuer)}}
 	}
 	if len(f.Offers) > 1 {
 		f.Offers = f.OffersFor(f.Certificate.Prefers)
@@ -106,18 +115,26 @@ func (q query) issuers(f *tenants.Facts, now time.Time) error {
 	return nil
 }
 
-const certificateSQL = `
-select c.id, c.tenant_id, c.domain_id, c.names, c.issuer_id, c.profile, c.key_type, c.current_version, c.plan, c.ari,
-	c.renew_now_at, c.renewed_by, c.strategy, c.csr, c.changed_at, c.changed, c.compromised_at, c.compromised_by, c.revoked_at,
-	c.paused_until, c.paused_by, c.paused_why, c.event_id, c.prefers, ` + issuerColumns + `
+const (
+	certificateColumns = `
+c.id, c.tenant_id, c.domain_id, c.names, c.issuer_id, c.profile, c.key_type, c.current_version, c.plan, c.ari,
+	c.renew_now_at, c.renewed_by, c.strategy, c.csr, c.changed_at, c.changed, c.compromised_at, c.compromised_by, c.key_refused_at, c.revoked_at,
+	c.paused_until, c.paused_by, c.paused_why, c.event_id, c.prefers`
+
+	certificateSQL = `select ` + certificateColumns + `, ` + issuerColumns + `
 from certificates c join issuers i on i.id = c.issuer_id join accounts b on b.issuer_id = i.id and b.shard = 0
 where c.tenant_id = $1 and c.domain_id = $2`
+)
 
-func (q query) certificateOf(tenant tenants.TenantID, id tenants.DomainID) (c tenants.Certificate, i tenants.Issuer, err error) {
-	dest := append([]any{&c.ID, &c.Tenant, &c.Domain, doc(&c.Names), &c.Issuer, &c.Profile, &c.KeyType, &c.Current,
+func scanCertificate(c *tenants.Certificate) []any {
+	return []any{&c.ID, &c.Tenant, &c.Domain, doc(&c.Names), &c.Issuer, &c.Profile, &c.KeyType, &c.Current,
 		doc(&c.Plan), doc(&c.ARI), at(&c.RenewNow), &c.RenewedBy, &c.Strategy, &c.CSR, at(&c.Changed), &c.Change,
-		at(&c.Compromised), &c.CompromisedBy, at(&c.Revoked), at(&c.PausedUntil), &c.PausedBy, &c.PausedWhy, &c.Event.ID, &c.Prefers}, scanIssuer(&i)...)
-	err = q.one(certificateSQL, []any{tenant, id}, dest...)
+		at(&c.Compromised), &c.CompromisedBy, at(&c.KeyRefused), at(&c.Revoked), at(&c.PausedUntil), &c.PausedBy, &c.PausedWhy, &c.Event.ID, &c.Prefers}
+}
+
+// certificateOf is the certificate of a domain, and the issuer of its current version or, before there is one, of its first.
+func (q query) certificateOf(tenant tenants.TenantID, id tenants.DomainID) (c tenants.Certificate, i tenants.Issuer, err error) {
+	err = q.one(certificateSQL, []any{tenant, id}, append(scanCertificate(&c), scanIssuer(&i)...)...)
 	if err == nil && c.Event.ID != "" {
 		c.Event, err = q.eventOf(c)
 	}

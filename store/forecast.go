@@ -12,6 +12,9 @@ import (
 type forecasts struct {
 	mu   sync.Mutex
 	kept map[outlook]*expected
+
+	free  bool // no tenant has renewal hours
+	until time.Time
 }
 
 type outlook struct {
@@ -20,7 +23,7 @@ type outlook struct {
 }
 
 type expected struct {
-	*tenants.Forecast // nil while no tenant has renewal hours: then the least loaded slot is the best there is
+	*tenants.Forecast // nil while no tenant of the issuer has renewal hours: then the least loaded slot is the best there is
 	place             map[tenants.TenantID]int
 	until             time.Time
 }
@@ -33,7 +36,7 @@ const (
 func (f *forecasts) forget() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.kept = nil
+	f.kept, f.until = nil, time.Time{}
 }
 
 // coming is how many renewals are still to be planned in the slots, nil for none, with the one that is being planned now
@@ -42,6 +45,9 @@ func (t *tx) coming(d *domainRow, g tenants.Grid, slots []tenants.Slot) ([]float
 	f := &t.db.forecasts
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if free, err := t.free(f); free || err != nil { // which spares counting all domains
+		return nil, err
+	}
 	key := outlook{d.issuer, g}
 	e := f.kept[key]
 	if e == nil || t.now.After(e.until) {
@@ -64,6 +70,27 @@ func (t *tx) coming(d *domainRow, g tenants.Grid, slots []tenants.Slot) ([]float
 	return e.Coming(slots), nil
 }
 
+// free reports whether no tenant at all has renewal hours. f is locked.
+func (t *tx) free(f *forecasts) (bool, error) {
+	if t.now.Before(f.until) && f.until.Sub(t.now) <= forecastLife {
+		return f.free, nil
+	}
+	free := true
+	err := t.each(func(r rows) error {
+		var h tenants.Hours
+		err := r.Scan(doc(&h))
+		free = free && !limits(h)
+		return err
+	}, `select distinct hours from tenants where hours <> ''`)
+	if err == nil {
+		f.free, f.until = free, t.now.Add(forecastLife)
+	}
+	return free, err
+}
+
+// limits reports whether the hours leave out any.
+func limits(h tenants.Hours) bool { return h.Words() != tenants.Hours{}.Words() || len(h.Freezes) > 0 }
+
 // expect asks what each tenant has in a window and may still plan into it: its certificates and the names that wait for
 // their first, without those that are in it.
 func (t *tx) expect(key outlook) (*expected, error) {
@@ -75,7 +102,7 @@ func (t *tx) expect(key outlook) (*expected, error) {
 		var all int
 		err = r.Scan(&id, doc(&demand.Hours), &all, &demand.Planned)
 		demand.Coming = max(0, all-demand.Planned)
-		limited = limited || demand.Hours.Words() != tenants.Hours{}.Words() || len(demand.Hours.Freezes) > 0
+		limited = limited || limits(demand.Hours)
 		e.place[id] = len(e.place)
 		return demand, err
 	}, demandSQL, key.issuer, us(from), us(to))

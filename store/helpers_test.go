@@ -71,7 +71,7 @@ func (s story) prove(id tenants.DomainID) {
 func (s story) plan(id tenants.DomainID) tenants.Order {
 	s.Helper()
 	s.prove(id)
-	must[tenants.OrderID](s)(s.sys.PlanOrder(s.ctx, id, tenants.FirstIssue, ""))
+	must[tenants.Order](s)(s.sys.PlanOrder(s.ctx, id, tenants.FirstIssue, ""))
 	return *s.begin(id).Order
 }
 

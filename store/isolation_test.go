@@ -39,6 +39,12 @@ var reaches = map[string]reach{
 	"RevokeNow": func(ctx context.Context, s *store.Scope, f foreign) (any, error) {
 		return nil, s.RevokeNow(ctx, f.domain, f.version)
 	},
+	"Versions": func(ctx context.Context, s *store.Scope, f foreign) (any, error) {
+		return s.Versions(ctx, f.domain, 0, 20)
+	},
+	"Version": func(ctx context.Context, s *store.Scope, f foreign) (any, error) {
+		return s.Version(ctx, f.domain, f.version)
+	},
 	"Facts": func(ctx context.Context, s *store.Scope, f foreign) (any, error) { return s.Facts(ctx, f.domain) },
 	"SiblingDomain": func(ctx context.Context, s *store.Scope, f foreign) (any, error) {
 		return s.SiblingDomain(ctx, f.domain)
@@ -114,7 +120,7 @@ var reaches = map[string]reach{
 	},
 }
 
-var byID = []string{"Domain", "CheckNow", "RenewNow", "Revoke", "RevokeNow", "Facts", "SiblingDomain", "PreviewSettings", "SaveSettings", "Pause", "Resume", "Release", "Rehearse", "Entry", "DownloadChain", "DownloadKey"}
+var byID = []string{"Domain", "CheckNow", "RenewNow", "Revoke", "RevokeNow", "Versions", "Version", "Facts", "SiblingDomain", "PreviewSettings", "SaveSettings", "Pause", "Resume", "Release", "Rehearse", "Entry", "DownloadChain", "DownloadKey"}
 
 func TestIsolation(t *testing.T) {
 	scope := reflect.TypeFor[*store.Scope]()

@@ -10,7 +10,7 @@ import (
 	"perennial/tenants"
 )
 
-// Issue turns a finalized order into a version, in one transaction: the order is issued, the version takes the next
+// Issue turns an order that was finalized, whether that was saved or not, into a version, in one transaction: the order is issued, the version takes the next
 // number and the order's key, the version before is replaced, the domain is active and its next renewal planned: due is
 // what tenants.Due says of v, and its instant is chosen here.
 // v needs what was read from the chain; what belongs to the lineage is filled in here. Conflict as in SaveOrder.
@@ -134,7 +134,7 @@ const (
 	replaceSQL = `update versions set replaced_at = $3 where tenant_id = $1 and certificate_id = $2 and replaced_at = 0 and id <> $4`
 
 	succeedSQL = `
-update certificates set current_version = $3, plan = $4, ari = '', renew_now_at = 0, renewed_by = '', revoked_at = 0,
+update certificates set current_version = $3, plan = $4, ari = '', renew_now_at = 0, renewed_by = '', revoked_at = 0, key_refused_at = 0,
 	changed_at = $5, changed = $6, compromised_at = $7, compromised_by = $8, issuer_id = $9
 where tenant_id = $1 and id = $2`
 )
@@ -200,7 +200,7 @@ func (d *domainRow) planned(p tenants.Verdict) {
 }
 
 // FailOrder ends an order without a version and destroys its key. The domain shows f and gets the status that follows
-// from it (tenants.StatusAfter). Conflict as in SaveOrder.
+// from it (tenants.StatusAfter). With CARefusesKey, the next order gets another key. Conflict as in SaveOrder.
 func (s *System) FailOrder(ctx context.Context, o tenants.Order, f tenants.Finding, status tenants.Status) error {
 	return s.db.write(ctx, func(t *tx) error {
 		d, was, err := t.lockOrder(o.ID)
@@ -216,9 +216,16 @@ func (s *System) FailOrder(ctx context.Context, o tenants.Order, f tenants.Findi
 		if err := t.blame(d); err != nil {
 			return err
 		}
+		if f.Code == tenants.CARefusesKey {
+			if _, err := t.exec(keyRefusedSQL, d.Tenant, was.Certificate, us(t.now)); err != nil {
+				return err
+			}
+		}
 		return t.failOrder(d, was, o, f, status)
 	})
 }
+
+const keyRefusedSQL = `update certificates set key_refused_at = $3 where tenant_id = $1 and id = $2`
 
 // blame counts a failure, and remembers on which answers of DNS the order was placed.
 func (t *tx) blame(d *domainRow) error {

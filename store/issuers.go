@@ -78,6 +78,7 @@ func (s *System) SaveIssuer(ctx context.Context, i tenants.Issuer) (saved tenant
 }
 
 func (t *tx) saveIssuer(i tenants.Issuer) (id tenants.IssuerID, err error) {
+	t.reissued = true
 	err = t.one(saveIssuerSQL, []any{mintID[tenants.IssuerID](t.now), cmp.Or(i.Name, i.Directory), i.Directory,
 		i.Profile, enc(i.CAA), enc(i.Limits), bit(i.FreeARI), us(t.now)}, &id)
 	if err != nil {
@@ -92,7 +93,7 @@ const saveMetaSQL = `update issuers set caa = $2, profiles = $3 where id = $1 an
 // offers, by name, with what it says of them.
 func (s *System) SaveMeta(ctx context.Context, id tenants.IssuerID, identities []string, profiles map[string]string) error {
 	return s.db.housekeep(ctx, func(t *tx) error {
-		_, err := t.exec(saveMetaSQL, id, clean(enc(append([]string{}, identities...))), encProfiles(profiles))
+		_, err := t.execIssuers(saveMetaSQL, id, clean(enc(append([]string{}, identities...))), encProfiles(profiles))
 		return err
 	})
 }

@@ -13,7 +13,7 @@ import (
 func (s story) order(id tenants.DomainID, why tenants.Reason) tenants.Order {
 	s.Helper()
 	s.prove(id)
-	must[tenants.OrderID](s)(s.sys.PlanOrder(s.ctx, id, why, ""))
+	must[tenants.Order](s)(s.sys.PlanOrder(s.ctx, id, why, ""))
 	return *s.begin(id).Order
 }
 
@@ -193,7 +193,7 @@ func TestChangedDNSForgivesFailures(t *testing.T) {
 		}
 		for n := range 2 {
 			look("a.dcv.example", tenants.Right)
-			must[tenants.OrderID](t)(s.sys.PlanOrder(s.ctx, id, tenants.FirstIssue, ""))
+			must[tenants.Order](t)(s.sys.PlanOrder(s.ctx, id, tenants.FirstIssue, ""))
 			check(t, s.sys.FailOrder(s.ctx, *s.begin(id).Order, tenants.Finding{Code: tenants.ChallengeInvalid}, tenants.Failing))
 			if f := look("no answer", tenants.Silent); f.Failures != n+1 || f.LastFailed.IsZero() {
 				t.Errorf("silence made %d failures of %d", f.Failures, n+1)

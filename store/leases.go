@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -112,7 +113,7 @@ func (s *System) Begin(ctx context.Context, id tenants.DomainID, owner string, l
 		if err := t.lease(d, owner, lease); err != nil {
 			return err
 		}
-		f, err = t.facts(d, t.now)
+		f, err = s.gather(t.query, d, t.now)
 		return err
 	})
 	if err != nil {
@@ -135,12 +136,21 @@ func (s *System) resume(ctx context.Context, id tenants.DomainID, owner string, 
 	d, err := q.anyDomain(id, "", now)
 	if err == nil && d.working && d.leaseOwner == owner && d.leaseUntil.Sub(now) > lease/2 && d.Status != tenants.Released {
 		ok = true
-		f, err = q.facts(d, now)
+		f, err = s.gather(q, d, now)
 	}
 	if err != nil {
 		return tenants.Facts{}, false, fmt.Errorf("resume %s: %w", id, err)
 	}
 	return f, ok, nil
+}
+
+// gather is facts for a turn, which decides anew in each transaction of its own.
+func (s *System) gather(q query, d *domainRow, now time.Time) (f tenants.Facts, err error) {
+	all, err := s.db.known.authorities(q, now)
+	if err != nil {
+		return f, err
+	}
+	return q.factsAmong(all, d, now)
 }
 
 func (d *domainRow) beginnable(owner string, now time.Time) bool {
@@ -164,32 +174,81 @@ func (t *tx) lease(d *domainRow, owner string, lease time.Duration) error {
 // that follows from it (tenants.StatusAfter). Beginning and ceasing to fail is audited. When somebody asked for the
 // domain meanwhile, it is due at once instead. When the lease was lost nothing is saved: whoever has it now will say.
 func (s *System) Rest(ctx context.Context, id tenants.DomainID, owner string, at time.Time, why tenants.Finding, status tenants.Status) error {
-	return s.leave(ctx, id, owner, func(t *tx, d *domainRow) error {
-		t.turnTo(d, status, why)
-		t.giveUp(d, at)
-		return nil
+	return s.RestSeen(ctx, id, owner, at, why, status, Seen{})
+}
+
+// RestSeen is Rest that keeps in the same transaction what was learned before.
+func (s *System) RestSeen(ctx context.Context, id tenants.DomainID, owner string, at time.Time, why tenants.Finding, status tenants.Status, seen Seen) error {
+	return s.end(ctx, id, func(t *tx) error {
+		if quiet, err := t.restQuietly(id, owner, at, why, status, seen); quiet || err != nil {
+			return err
+		}
+		return t.leave(id, owner, func(t *tx, d *domainRow) error {
+			t.turnTo(d, status, why)
+			t.giveUp(d, at)
+			return t.see(d, seen)
+		})
 	})
 }
 
-// leave loads a domain that owner works on, changes it, and saves it.
+// A turn that changes nothing and that nobody interrupted need not read the row again.
+const (
+	undisturbed = `d.id = $1 and d.status = $2 and d.finding = '' and d.look_asked_at = 0 and d.failed_on = ''`
+
+	keepCheckSQL = `update domains as d set dns_check = $3 where ` + undisturbed
+
+	restSQL = `
+update agenda set lease_owner = '', lease_until = 0, working = 0, admitted_budget = '', next_action_at = $4
+where domain_id = $1 and lease_owner = $3 and working = 1 and nudged_at = 0 and exists (select 1 from domains d where ` + undisturbed + `)
+returning tenant_id`
+)
+
+// restQuietly is what leave, turnTo, giveUp and see do when nothing stands in the way of a domain, nothing did, and nobody
+// asked for it meanwhile. Otherwise it does nothing that they do not undo or do again.
+func (t *tx) restQuietly(id tenants.DomainID, owner string, at time.Time, why tenants.Finding, status tenants.Status, seen Seen) (bool, error) {
+	if !why.OK() || at.IsZero() {
+		return false, nil
+	}
+	if seen.Check != nil {
+		if n, err := t.exec(keepCheckSQL, id, status, clean(enc(*seen.Check))); n == 0 || err != nil {
+			return false, err
+		}
+	}
+	var tenant tenants.TenantID
+	if err := t.one(restSQL, []any{id, status, owner, us(at)}, &tenant); err != nil {
+		if errors.Is(err, errNone) {
+			err = nil
+		}
+		return false, err
+	}
+	t.touch(tenant, id)
+	return true, t.keepARI(tenant, id, seen.ARI)
+}
+
+// leave changes a domain that owner works on, and saves it.
 func (s *System) leave(ctx context.Context, id tenants.DomainID, owner string, change func(*tx, *domainRow) error) error {
-	err := s.db.housekeep(ctx, func(t *tx) error {
-		d, err := t.anyDomain(id, t.db.engine.lock, t.now)
-		if err != nil {
-			return err
-		}
-		if !d.working || d.leaseOwner != owner || d.Status == tenants.Released {
-			return errUnchanged
-		}
-		if err := change(t, d); err != nil {
-			return err
-		}
-		return t.saveDomain(d)
-	})
-	if err != nil {
+	return s.end(ctx, id, func(t *tx) error { return t.leave(id, owner, change) })
+}
+
+func (s *System) end(ctx context.Context, id tenants.DomainID, do func(*tx) error) error {
+	if err := s.db.housekeep(ctx, do); err != nil {
 		return fmt.Errorf("rest %s: %w", id, err)
 	}
 	return nil
+}
+
+func (t *tx) leave(id tenants.DomainID, owner string, change func(*tx, *domainRow) error) error {
+	d, err := t.anyDomain(id, t.db.engine.lock, t.now)
+	if err != nil {
+		return err
+	}
+	if !d.working || d.leaseOwner != owner || d.Status == tenants.Released {
+		return errUnchanged
+	}
+	if err := change(t, d); err != nil {
+		return err
+	}
+	return t.saveDomain(d)
 }
 
 // unplanned is when a domain is looked at for which no instant was named, so that none is ever forgotten.

@@ -168,3 +168,80 @@ func TestFailingIsSaidOnce(t *testing.T) {
 		}
 	})
 }
+
+// What was learned on the way is kept with the rest, and by nobody who lost the lease. A look that a person asked for
+// meanwhile is still to come.
+func TestRestKeepsWhatWasSeen(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		s := tell(t, w)
+		id := s.register(w.Acme, "shop.example")
+		s.issue(id, 90*24*time.Hour)
+		plan := s.begin(id).Certificate.Plan
+		w.Clock.Advance(time.Second)
+		seen := store.Seen{Check: &tenants.Check{At: w.Clock.Now(), Zone: "seen.example"},
+			ARI: &tenants.RenewalInfo{Next: w.Clock.Now().Add(6 * time.Hour), ExplanationURL: "https://ca.example/why"}}
+		w.Clock.Advance(time.Second)
+		check(t, w.Scope(w.Acme).CheckNow(s.ctx, id))
+		for _, who := range []string{"test/2", owner} {
+			check(t, s.sys.RestSeen(s.ctx, id, who, w.Clock.Now().Add(time.Hour), tenants.Finding{}, tenants.Active, seen))
+			v := s.view(w.Acme, id)
+			if kept := v.Domain.Check.Zone == "seen.example"; kept != (who == owner) {
+				t.Errorf("%s: the check is %+v", who, v.Domain.Check)
+			}
+			if kept := v.Certificate.ARI.ExplanationURL != ""; kept != (who == owner) {
+				t.Errorf("%s: the authority said %+v", who, v.Certificate.ARI)
+			}
+			if !v.Certificate.Plan.At.Equal(plan.At) {
+				t.Errorf("%s: planned for %v, want %v", who, v.Certificate.Plan.At, plan.At)
+			}
+		}
+		if f := s.begin(id); !f.Asked || f.Domain.Check != nil {
+			t.Error("the look that somebody asked for is forgotten")
+		}
+		later := tenants.Check{At: w.Clock.Now(), Zone: "later.example"}
+		check(t, s.sys.SaveSeen(s.ctx, id, store.Seen{Check: &later}))
+		if f := s.begin(id); f.Asked || f.Domain.Check.Zone != later.Zone || f.Certificate.ARI.ExplanationURL != seen.ARI.ExplanationURL {
+			t.Errorf("saved on the way: check %+v, ARI %+v", f.Domain.Check, f.Certificate.ARI)
+		}
+	})
+}
+
+// A turn in which nothing changed ends like any other: the lease is given back, and what was seen is kept, by its owner
+// alone. Where something did change meanwhile, it ends in full.
+func TestQuietRest(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		s := tell(t, w)
+		id := s.register(w.Acme, "shop.example")
+		s.issue(id, 90*24*time.Hour)
+		s.begin(id)
+		next := w.Clock.Now().Add(6 * time.Hour).Truncate(time.Second)
+		rest := func(who, zone string) store.DomainView {
+			seen := store.Seen{Check: &tenants.Check{At: w.Clock.Now(), Zone: zone}, ARI: &tenants.RenewalInfo{Next: next}}
+			check(t, s.sys.RestSeen(s.ctx, id, who, next, tenants.Finding{}, tenants.Active, seen))
+			return s.view(w.Acme, id)
+		}
+		if v := rest("test/2", "stolen.example"); v.Domain.Check.Zone == "stolen.example" || !v.Certificate.ARI.Next.IsZero() || !v.Domain.Next.IsZero() {
+			t.Errorf("who lost the lease saved: %+v", v.Domain)
+		}
+		if v := rest(owner, "seen.example"); v.Domain.Check.Zone != "seen.example" || !v.Certificate.ARI.Next.Equal(next) || !v.Domain.Next.Equal(next) {
+			t.Errorf("at rest: %+v, ARI %+v", v.Domain, v.Certificate.ARI)
+		}
+		if v := rest(owner, "late.example"); v.Domain.Check.Zone != "seen.example" {
+			t.Error("who has rested already saved once more")
+		}
+		s.begin(id)
+		check(t, s.sys.Rest(s.ctx, id, owner, next, tenants.Finding{Code: tenants.CARefuses}, tenants.Failing))
+		s.begin(id)
+		if v := rest(owner, "healed.example"); v.Domain.Status != tenants.Active || !v.Domain.Finding.OK() || v.Domain.Check.Zone != "healed.example" ||
+			s.lastEntry(w.Acme).Action != tenants.DidHeal {
+			t.Errorf("after a failure: %+v; the log ends with %s", v.Domain, s.lastEntry(w.Acme).Action)
+		}
+		s.begin(id)
+		check(t, w.Scope(w.Acme).CheckNow(s.ctx, id))
+		rest(owner, "asked.example")
+		if got := must[[]tenants.DomainID](t)(s.sys.Claim(s.ctx, 1)); !slices.Equal(got, []tenants.DomainID{id}) {
+			t.Error("somebody who asked for the domain has to wait")
+		}
+		storetest.Consistent(t, w.DSN, w.Clock.Now())
+	})
+}

@@ -168,7 +168,12 @@ func (t *tx) spend(issuer tenants.Issuer, d *domainRow, charges []tenants.Charge
 	if err != nil || !spent.OK {
 		return spent, err
 	}
-	sorted, found, err := t.lockBuckets(issuer.ID, slices.DeleteFunc(slices.Clone(charges), isFailure))
+	if spent, err = t.emptied(issuer, charges); err != nil {
+		return Spent{}, err
+	}
+	sorted, found, err := t.lockBuckets(issuer.ID, slices.DeleteFunc(slices.Clone(charges), func(c tenants.Charge) bool {
+		return isFailure(c) || lifted(issuer, c) && c.Limit != tenants.OrdersPerAccount // of which the waiting room is
+	}))
 	if err != nil {
 		return Spent{}, err
 	}
@@ -184,12 +189,36 @@ func (t *tx) spend(issuer tenants.Issuer, d *domainRow, charges []tenants.Charge
 		if !enough && (spent.OK || when.After(spent.At)) {
 			spent = Spent{At: when, Limit: c}
 		}
-		found[i].tat, found[i].flight = next, fly(found[i].flight, t.now)
+		if found[i].tat = next; !limit.Unlimited() {
+			found[i].flight = fly(found[i].flight, t.now)
+		}
 	}
 	if !spent.OK {
 		return spent, nil
 	}
 	return spent, t.saveBuckets(issuer.ID, sorted, found)
+}
+
+// lifted reports whether the issuer has no such limit. Nothing is spent then, and no row has to be locked for it.
+func lifted(i tenants.Issuer, c tenants.Charge) bool { return i.Limits[c.Limit].Unlimited() }
+
+// emptied finds, among the buckets of limits that we know nothing of, those that the CA emptied, and of them the one that
+// refills last.
+func (t *tx) emptied(issuer tenants.Issuer, charges []tenants.Charge) (Spent, error) {
+	spent := Spent{OK: true}
+	for _, c := range charges {
+		if isFailure(c) || !lifted(issuer, c) {
+			continue
+		}
+		b, err := t.bucket(issuer.ID, c)
+		if err != nil {
+			return Spent{}, err
+		}
+		if b.emptied(t.now) && (spent.OK || b.tat.After(spent.At)) {
+			spent = Spent{At: b.tat, Limit: c}
+		}
+	}
+	return spent, nil
 }
 
 func isFailure(c tenants.Charge) bool { return c.Limit.Failures() }
@@ -298,7 +327,7 @@ func (t *tx) move(id tenants.IssuerID, charges []tenants.Charge, change func(ten
 	if err != nil {
 		return err
 	}
-	sorted, found, err := t.lockBuckets(id, charges)
+	sorted, found, err := t.lockBuckets(id, slices.DeleteFunc(slices.Clone(charges), func(c tenants.Charge) bool { return lifted(issuer, c) }))
 	if err != nil {
 		return err
 	}

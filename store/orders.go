@@ -26,7 +26,7 @@ func readOrder(r rows) (o tenants.Order, err error) { return o, r.Scan(scanOrder
 // orders lists a domain's orders, newest first, without challenges and without dry runs.
 func (q query) orders(tenant tenants.TenantID, id tenants.DomainID, limit int) ([]tenants.Order, error) {
 	return collect(q, readOrder, `select `+orderColumns+`
-from orders o where o.tenant_id = $1 and o.domain_id = $2 and o.reason <> $4 order by o.id desc limit $3`, tenant, id, limit, tenants.InRehearsal)
+from orders o where o.tenant_id = $1 and o.domain_id = $2 and o.reason <> $3 order by o.id desc`+top(limit), tenant, id, tenants.InRehearsal)
 }
 
 const lockOrderSQL = `select` + domainColumns + `, ` + orderColumns + `
@@ -76,7 +76,8 @@ func sameRevision(o tenants.Order, rev int) error {
 // SaveOrder writes what happened to an order, its challenges included. o.Revision must be that of the row (Conflict
 // otherwise, and nothing is saved); the order that comes back has the next one. A change of state must be a legal one, and
 // its time is kept in Reached. That an order was placed is audited; the steps after it are its own history. Issued and Failed are reached through Issue and FailOrder only.
-// Challenges are known by (order, authorization): an ID is made when it is empty. Authorizations that were valid
+// Challenges are known by (order, authorization): an ID is made when it is empty. Those left out stay as they are, and come
+// back from none. Authorizations that were valid
 // already must be among them, so that a release can deactivate them.
 func (s *System) SaveOrder(ctx context.Context, o tenants.Order) (saved tenants.Order, err error) {
 	err = s.db.housekeep(ctx, func(t *tx) error {

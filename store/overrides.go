@@ -88,7 +88,7 @@ func (t *tx) saveOverrides(by tenants.Actor, id tenants.IssuerID, typed map[tena
 		return errUnchanged
 	}
 	t.record(by, tenants.DidChangeLimits, string(id), i.Name, "changed the limits that count at "+i.Name+".", changes...)
-	_, err = t.exec(`update issuers set overrides = $2 where id = $1`, id, clean(enc(now)))
+	_, err = t.execIssuers(`update issuers set overrides = $2 where id = $1`, id, clean(enc(now)))
 	return err
 }
 

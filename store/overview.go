@@ -29,12 +29,14 @@ type PlatformOverview struct {
 	NextExpiry time.Time // of these, the first; zero when there is none
 	NewFailing int       // names that fail before their first certificate
 
-	Causes  []Cause         // of certificates that fail to renew or have expired, most certificates first
-	Tenants int             // who have such certificates
-	Running []RunningState  // open orders, in the order of their states
-	Lanes   [lanes]LaneLoad // emergencies, renewals, new names, names that keep failing
-	Budgets []AccountBudget
-	Planned []DayLoad // renewals with a place in the plan, today (UTC) and 13 more days; only Costly is counted
+	Causes   []Cause             // of certificates that fail to renew or have expired, most certificates first
+	Tenants  int                 // who have such certificates
+	Refused  []RefusedRevocation // versions that an authority refuses to revoke, first asked first, at most refusedShown
+	Refusals int                 // how many there are
+	Running  []RunningState      // open orders, in the order of their states
+	Lanes    [lanes]LaneLoad     // emergencies, renewals, new names, names that keep failing
+	Budgets  []AccountBudget
+	Planned  []DayLoad // renewals with a place in the plan, today (UTC) and 13 more days; only Costly is counted
 }
 
 // SoonIs is how near an expiry is called soon.
@@ -49,6 +51,17 @@ type Cause struct {
 	First   time.Time        // the first expiry, which may be over
 	Tenants []tenants.Tenant // whose they are: at most two, those with most of them first
 	Holders int              // how many tenants there are
+}
+
+// RefusedRevocation is a version that somebody asked to revoke and the authority refuses to.
+type RefusedRevocation struct {
+	ID     tenants.DomainID
+	Name   string
+	Number int // of the version
+	Issuer string
+	Tenant tenants.Tenant
+	Asked  time.Time
+	Next   time.Time // of the next try
 }
 
 // RunningState counts the open orders in one state.
@@ -87,7 +100,7 @@ func (p *Platform) Overview(ctx context.Context, period time.Duration) (o Platfo
 	o.At = p.db.now()
 	o.Since = o.At.Add(-min(max(period, time.Hour), 30*day))
 	for _, gather := range []func(*PlatformOverview) error{
-		q.ended, q.lead, q.counted, q.causes, q.running, q.lanes, q.accounts, q.planAhead,
+		q.ended, q.lead, q.counted, q.causes, q.refused, q.running, q.lanes, q.accounts, q.planAhead,
 	} {
 		if err := gather(&o); err != nil {
 			return o, err

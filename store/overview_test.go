@@ -20,7 +20,7 @@ func (s story) fails(id tenants.DomainID, code tenants.Code) {
 // again renews a domain: an order for the reason of the last third, which is issued, or fails for a cause.
 func (s story) again(id tenants.DomainID, life time.Duration, code tenants.Code) {
 	s.Helper()
-	must[tenants.OrderID](s)(s.sys.PlanOrder(s.ctx, id, tenants.LastThird, ""))
+	must[tenants.Order](s)(s.sys.PlanOrder(s.ctx, id, tenants.LastThird, ""))
 	o := *s.begin(id).Order
 	if code != "" {
 		check(s, s.sys.FailOrder(s.ctx, o, tenants.Finding{Code: code}, tenants.Active))

@@ -59,9 +59,12 @@ func (w *where) text() string {
 	return " where " + strings.Join(w.conds, " and ")
 }
 
-// limitTo ends a select; n rows are wanted and one more, which tells whether there is another page. The number stands in
-// the text, since SQLite compiles a statement anew whenever a parameter of its limit is bound.
-func limitTo(n int) string { return " limit " + strconv.Itoa(n+1) }
+// limitTo ends a select; n rows are wanted and one more, which tells whether there is another page.
+func limitTo(n int) string { return top(n + 1) }
+
+// top ends a select of n rows at most. The number stands in the text, since SQLite compiles a statement anew whenever a
+// parameter of its limit is bound.
+func top(n int) string { return " limit " + strconv.Itoa(n) }
 
 // page cuts one row more than was asked for into a page and its cursors. key makes the cursor of a row.
 func page[T any](rows []T, limit int, from cursor, continued bool, key func(T) cursor) (_ []T, next, prev string) {

@@ -26,7 +26,7 @@ type spareKey struct {
 // certificate id of the version to be replaced, or empty; an issuer that does not know it is not told of it. Conflict when an order is open, when the claim was never
 // proved, when it is being given up, when a person has paused such renewals meanwhile, or when only the customer can bring
 // the key.
-func (s *System) PlanOrder(ctx context.Context, id tenants.DomainID, why tenants.Reason, replaces string) (order tenants.OrderID, err error) {
+func (s *System) PlanOrder(ctx context.Context, id tenants.DomainID, why tenants.Reason, replaces string) (order tenants.Order, err error) {
 	var spare spareKey
 	for range tries { // more than twice only if somebody changes the key type at the same moment
 		err = s.db.write(ctx, func(t *tx) error {
@@ -45,7 +45,7 @@ func (s *System) PlanOrder(ctx context.Context, id tenants.DomainID, why tenants
 		}
 		spare.kind = spare.wanted
 		if spare.key, err = newPrivateKey(spare.kind); err != nil {
-			return "", err
+			return order, err
 		}
 	}
 	return order, err
@@ -70,38 +70,45 @@ values ($1, $2, $3, $4, $5, $6, $7, 1, $8, $9, $10, $11, $12, $13, $14, $15, $16
 
 // planOrder decides on the rows as they are under lock: whoever changes the settings or pauses comes before this order, or
 // after it.
-func (t *tx) planOrder(d *domainRow, why tenants.Reason, replaces string, spare *spareKey) (tenants.OrderID, error) {
+func (t *tx) planOrder(d *domainRow, why tenants.Reason, replaces string, spare *spareKey) (o tenants.Order, err error) {
 	f, err := t.facts(d, t.now)
 	if err != nil {
-		return "", err
+		return o, err
 	}
 	if f.HeldBack(why, t.now) {
-		return "", conflict("The renewals of %s are paused. They go on by themselves.", d.Name)
+		return o, conflict("The renewals of %s are paused. They go on by themselves.", d.Name)
 	}
 	next, lacks := f.NextKey(t.now)
 	if !lacks.OK() {
-		return "", conflict("%s. %s", headline(lacks), tenants.Explain(lacks).Do)
+		return o, conflict("%s. %s", headline(lacks), tenants.Explain(lacks).Do)
 	}
-	c := f.Certificate
+	o = tenants.Order{ID: mintID[tenants.OrderID](t.now), Tenant: d.Tenant, Domain: d.ID, Certificate: f.Certificate.ID,
+		State: tenants.Planned, Revision: 1, Names: f.Certificate.Names, Reason: why, CSR: next.CSR, Replaces: replaces, Created: t.now,
+		Reached: map[tenants.OrderState]time.Time{tenants.Planned: t.now}}
 	issuer, detour := tenants.Choose(f, t.now)
+	o.Issuer, o.Account, o.Detour, o.Profile = issuer.ID, issuer.AccountID, detour, f.ProfileAt(issuer)
 	if issuer.ID != f.Signer.ID { // nobody else knows the version
-		replaces = ""
+		o.Replaces = ""
 	}
-	id := mintID[tenants.OrderID](t.now)
-	sealed, err := t.orderBlob(c, id, next, spare)
-	if err != nil {
-		return "", err
-	}
-	reached := map[tenants.OrderState]time.Time{tenants.Planned: t.now}
-	if _, err := t.exec(addOrderSQL, id, d.Tenant, d.ID, c.ID, issuer.ID, issuer.AccountID, tenants.Planned, enc(c.Names), f.ProfileAt(issuer), why, detour, replaces,
-		sealed, next.CSR, enc(reached), us(t.now)); err != nil {
-		return "", err
+	if err := t.addOrder(o, f.Certificate, next, spare); err != nil {
+		return o, err
 	}
 	d.orderState, d.reason = tenants.Planned, why
 	d.refresh(t.now)
 	t.record(tenants.System(d.Tenant), tenants.DidPlanOrder, string(d.ID), d.Name,
-		strings.TrimSpace(fmt.Sprintf("planned an order for %s at %s. %s", d.Name, issuer.Name, detour)))
-	return id, t.saveDomain(d)
+		strings.TrimSpace(fmt.Sprintf("planned an order for %s at %s. %s", d.Name, issuer.Name, o.Detour)))
+	return o, t.saveDomain(d)
+}
+
+// addOrder writes the row of a planned order together with its key.
+func (t *tx) addOrder(o tenants.Order, c tenants.Certificate, next tenants.NextKey, spare *spareKey) error {
+	sealed, err := t.orderBlob(c, o.ID, next, spare)
+	if err != nil {
+		return err
+	}
+	_, err = t.exec(addOrderSQL, o.ID, o.Tenant, o.Domain, o.Certificate, o.Issuer, o.Account, o.State, enc(o.Names), o.Profile, o.Reason, o.Detour,
+		o.Replaces, sealed, o.CSR, enc(o.Reached), us(o.Created))
+	return err
 }
 
 // orderBlob is the sealed key of a new order; nil for one that only the customer has.

@@ -21,17 +21,64 @@ func (s *System) SaveCheck(ctx context.Context, id tenants.DomainID, c tenants.C
 		if d.Status == tenants.Released {
 			return absent("domain")
 		}
-		d.check = clean(enc(c))
-		if now := c.Answers(); now != "" && d.failedOn != "" && now != d.failedOn {
-			d.forgive() // somebody repaired something: no reason to wait any longer
-		}
-		if !c.At.Before(d.lookAsked) {
-			d.lookAsked = time.Time{}
-		}
+		d.looked(c)
 		t.prove(d, f)
 		t.turnTo(d, status, f)
 		return t.saveDomain(d)
 	})
+}
+
+// looked keeps what DNS answered.
+func (d *domainRow) looked(c tenants.Check) {
+	d.check = clean(enc(c))
+	if now := c.Answers(); now != "" && d.failedOn != "" && now != d.failedOn {
+		d.forgive() // somebody repaired something: no reason to wait any longer
+	}
+	if !c.At.Before(d.lookAsked) {
+		d.lookAsked = time.Time{}
+	}
+}
+
+// Seen is what was learned of a healthy domain and changes neither its finding and status (tenants.Facts.Unmoved) nor its
+// plan (tenants.Facts.Stands). nil: nothing.
+type Seen struct {
+	Check *tenants.Check
+	ARI   *tenants.RenewalInfo // of the current version
+}
+
+// SaveSeen keeps what was learned.
+func (s *System) SaveSeen(ctx context.Context, id tenants.DomainID, seen Seen) error {
+	if seen == (Seen{}) {
+		return nil
+	}
+	return s.db.housekeep(ctx, func(t *tx) error {
+		d, err := t.anyDomain(id, t.db.engine.lock, t.now)
+		if err != nil {
+			return err
+		}
+		if d.Status == tenants.Released {
+			return absent("domain")
+		}
+		if err := t.see(d, seen); err != nil {
+			return err
+		}
+		return t.saveDomain(d)
+	})
+}
+
+func (t *tx) see(d *domainRow, seen Seen) error {
+	if seen.Check != nil {
+		d.looked(*seen.Check)
+	}
+	return t.keepARI(d.Tenant, d.ID, seen.ARI)
+}
+
+func (t *tx) keepARI(tenant tenants.TenantID, id tenants.DomainID, ari *tenants.RenewalInfo) error {
+	if ari == nil {
+		return nil
+	}
+	_, err := t.exec(`update certificates set ari = $3 where tenant_id = $1 and domain_id = $2`, tenant, id, enc(*ari))
+	return err
 }
 
 // prove marks the first time that the delegation was right everywhere and nothing forbade an order.

@@ -24,11 +24,11 @@ func (s *System) SaveStaging(ctx context.Context, of tenants.IssuerID, staging t
 			if id, err = t.saveIssuer(staging); err != nil {
 				return err
 			}
-			if _, err = t.exec(stageSQL, id, of); err != nil {
+			if _, err = t.execIssuers(stageSQL, id, of); err != nil {
 				return err
 			}
 		}
-		_, err = t.exec(leaveStageSQL, of, id, us(t.now))
+		_, err = t.execIssuers(leaveStageSQL, of, id, us(t.now))
 		return err
 	})
 }
@@ -93,17 +93,18 @@ func (q query) untidyRehearsal(d *domainRow) (*tenants.Rehearsal, error) {
 
 // lastRehearsal is what the page of a domain shows: the last dry run, and where the next one would go.
 func (q query) lastRehearsal(d *domainRow, first tenants.Issuer, now time.Time) (r *tenants.Rehearsal, staging tenants.Issuer, err error) {
-	f := tenants.Facts{Domain: d.Domain, Signer: first}
+	f := tenants.Facts{Domain: d.Domain, Certificate: tenants.Certificate{Issuer: first.ID}}
 	if f.Rehearsal, err = q.rehearsal(d); err != nil {
 		return nil, staging, err
 	}
 	if err = q.rules(d.Tenant, &f); err != nil {
 		return nil, staging, err
 	}
-	if err = q.issuers(&f, now); err != nil {
+	all, err := q.directories()
+	if err != nil {
 		return nil, staging, err
 	}
-	all, err := q.directories()
+	err = q.issuers(all, &f, now)
 	return f.Rehearsal, stageOf(all, f.Issuer.ID, d.Tenant), err
 }
 
@@ -147,7 +148,7 @@ func (t *tx) rehearsable(d *domainRow) (staging tenants.Issuer, err error) {
 	case d.orderState != "":
 		return staging, conflict("An order for %s is under way, which shows more than a dry run. Follow it on the page of the domain.", d.Name)
 	case staging.ID == "":
-		return staging, conflict("The authority of %s has no staging directory here, so there is nowhere to rehearse.", d.Name)
+		return staging, conflict("%s", first.NoStaging())
 	case last != nil && last.Ended.IsZero():
 		return staging, conflict("A dry run of %s is under way already. Follow it on the page of the domain.", d.Name)
 	case last != nil && last.Tidied.IsZero():

@@ -60,13 +60,13 @@ func (q query) dayLoads(tenant tenants.TenantID, first time.Time, days int) (all
 const nextRenewalsSQL = `
 select d.id, d.name, i.name, d.window_start, d.window_end, d.renew_at, d.no_later, d.not_before, d.not_after, d.status, d.free, d.paused_until
 from domains d join issuers i on i.id = d.issuer_id
-where d.tenant_id = $1 and d.released_at = 0 and d.renew_at > 0 order by d.renew_at, d.id limit $2`
+where d.tenant_id = $1 and d.released_at = 0 and d.renew_at > 0 order by d.renew_at, d.id`
 
 func (q query) nextRenewals(tenant tenants.TenantID, limit int) ([]PlannedRenewal, error) {
 	return collect(q, func(r rows) (p PlannedRenewal, err error) {
 		return p, r.Scan(&p.ID, &p.Name, &p.Issuer, at(&p.Start), at(&p.End), at(&p.At), at(&p.NoLater), at(&p.NotBefore),
 			at(&p.NotAfter), &p.Status, flag{&p.Free}, at(&p.PausedUntil))
-	}, nextRenewalsSQL, tenant, limit)
+	}, nextRenewalsSQL+top(limit), tenant)
 }
 
 // budget is one line for each limit of each issuer that the tenant uses.

@@ -110,6 +110,9 @@ from versions v where v.tenant_id = $1 and v.certificate_id = $2 and v.spki = $3
 func (t *tx) askRevocations(c tenants.Certificate, v tenants.Version, r tenants.RevocationRequest, by string) error {
 	all := []tenants.Version{v}
 	if r.Reason == tenants.RevokeKeyCompromise {
+		if err := t.expose(v.SPKI); err != nil {
+			return err
+		}
 		others, err := collect(t.query, readVersion, sameKeySQL, c.Tenant, c.ID, v.SPKI, v.ID, us(t.now))
 		if err != nil {
 			return err
@@ -122,6 +125,21 @@ func (t *tx) askRevocations(c tenants.Certificate, v tenants.Version, r tenants.
 		}
 	}
 	return nil
+}
+
+// expose remembers a key that others may know.
+func (t *tx) expose(spki string) error {
+	_, err := t.exec(`insert into exposed_keys (spki, reported_at) values ($1, $2) on conflict (spki) do nothing`, spki, us(t.now))
+	return err
+}
+
+// exposed reports whether anybody reported a key, in whichever tenant.
+func (q query) exposed(spki string) (yes bool, err error) {
+	if spki == "" {
+		return false, nil
+	}
+	err = q.one(`select case when exists (select 1 from exposed_keys where spki = $1) then 1 else 0 end`, []any{spki}, flag{&yes})
+	return yes, err
 }
 
 const saveRevocationSQL = `

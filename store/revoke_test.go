@@ -163,3 +163,41 @@ func TestWhatCannotBeRevoked(t *testing.T) {
 		wantKind(t, w.Scope(w.Acme).Revoke(s.ctx, other, foreign, outAtOnce, "other.example"), tenants.Conflict)
 	})
 }
+
+// What the authority refuses to revoke reaches the operator, until it is revoked or has ended; what it only did not answer does not.
+func TestRefusedRevocationsOnTheOverview(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		s := tell(t, w)
+		ask := func(name string, code tenants.Code) tenants.VersionID {
+			id := s.register(w.Acme, name)
+			v := s.issue(id, 30*days)
+			check(t, w.Scope(w.Acme).Revoke(s.ctx, id, v, tenants.RevocationRequest{Way: tenants.RevokeAtOnce, Reason: tenants.RevokeSuperseded}, name))
+			if code != "" {
+				check(t, s.sys.SaveRevocationTry(s.ctx, v, tenants.Finding{Code: code, Raw: `{"Code":"x"}`}, w.Clock.Now().Add(time.Hour)))
+			}
+			w.Clock.Advance(time.Minute)
+			return v
+		}
+		first := ask("first.example", tenants.RevocationRefused)
+		ask("silent.example", tenants.CASilent)
+		ask("fresh.example", "")
+		for n := range 11 {
+			ask(name(n), tenants.RevocationRefused)
+		}
+		o := s.overview(time.Hour)
+		if o.Refusals != 12 || len(o.Refused) != 10 {
+			t.Fatalf("%d refused, %d shown", o.Refusals, len(o.Refused))
+		}
+		if r := o.Refused[0]; r.Name != "first.example" || r.Number != 1 || r.Tenant.Slug != w.Acme.Slug || r.Asked.IsZero() || r.Next.Sub(r.Asked).Round(time.Minute) != time.Hour {
+			t.Errorf("first: %+v", r)
+		}
+		check(t, s.sys.SaveRevoked(s.ctx, first, tenants.RevokeSuperseded))
+		if o := s.overview(time.Hour); o.Refusals != 11 || o.Refused[0].Name == "first.example" {
+			t.Errorf("after the first was revoked: %d, %+v", o.Refusals, o.Refused[0])
+		}
+		w.Clock.Advance(31 * days)
+		if o := s.overview(time.Hour); o.Refusals != 0 || len(o.Refused) != 0 {
+			t.Errorf("of versions that have ended, %d are refused", o.Refusals)
+		}
+	})
+}

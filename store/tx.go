@@ -19,6 +19,8 @@ type tx struct {
 	slots   map[slot]int
 	wakes   map[tenants.DomainID]int64 // domain → turn, for the queue
 	touched map[topic]bool             // whom to tell after the commit
+
+	reissued bool // issuers or their accounts were written
 }
 
 // errUnchanged ends a transaction in which it turned out that there is nothing to change. The caller sees no error.
@@ -66,6 +68,9 @@ func (db *DB) attempt(ctx context.Context, audited bool, fn func(*tx) error) err
 		}
 		return db.fails(Committing)
 	})
+	if t != nil && t.reissued {
+		db.known.forget()
+	}
 	if err != nil {
 		return err
 	}

@@ -1,9 +1,11 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"math"
 
 	"perennial/store/seal"
 	"perennial/tenants"
@@ -27,10 +29,48 @@ func (q query) version(tenant tenants.TenantID, id tenants.VersionID) (v tenants
 	return v, orAbsent(err, "version")
 }
 
-// versions lists a lineage, newest first.
-func (q query) versions(c tenants.Certificate, limit int) ([]tenants.Version, error) {
+// newest is a number above every version's.
+const newest = math.MaxInt32
+
+// versions lists a lineage below a number, newest first.
+func (q query) versions(c tenants.Certificate, before, limit int) ([]tenants.Version, error) {
 	return collect(q, readVersion, `select `+versionColumns+`
-from versions v where v.tenant_id = $1 and v.certificate_id = $2 order by v.number desc limit $3`, c.Tenant, c.ID, limit)
+from versions v where v.tenant_id = $1 and v.certificate_id = $2 and v.number < $3 order by v.number desc`+top(limit), c.Tenant, c.ID, before)
+}
+
+// Versions lists versions of a domain's certificate, newest first and at most limit: those with a number below before, or the
+// newest for 0.
+func (s *Scope) Versions(ctx context.Context, id tenants.DomainID, before, limit int) ([]tenants.Version, error) {
+	q, c, err := s.lineage(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return q.versions(c, cmp.Or(before, newest), limit)
+}
+
+// Version is one version of a domain's certificate, however old.
+func (s *Scope) Version(ctx context.Context, domain tenants.DomainID, id tenants.VersionID) (tenants.Version, error) {
+	q, c, err := s.lineage(ctx, domain)
+	if err != nil {
+		return tenants.Version{}, err
+	}
+	v, err := q.version(s.actor.Tenant, id)
+	if err == nil && v.Certificate != c.ID {
+		err = absent("version")
+	}
+	if err != nil {
+		return tenants.Version{}, err
+	}
+	return v, nil
+}
+
+func (s *Scope) lineage(ctx context.Context, id tenants.DomainID) (query, tenants.Certificate, error) {
+	if err := s.db.may(ctx, s.actor, tenants.ReadDomains, string(id)); err != nil {
+		return query{}, tenants.Certificate{}, err
+	}
+	q := s.db.read(ctx)
+	c, _, err := q.certificateOf(s.actor.Tenant, id)
+	return q, c, err
 }
 
 func versionKey(id tenants.VersionID) seal.Place {

@@ -101,6 +101,7 @@ type Certificate struct {
 	Change        string      // what was changed, in words
 	Compromised   time.Time   // when the current version's key was reported; zero otherwise
 	CompromisedBy string      // who reported it
+	KeyRefused    time.Time   // when an authority refused the current version's key for another one; zero otherwise
 	Revoked       time.Time   // when we learnt that the current version is revoked; zero otherwise
 	PausedUntil   time.Time   // a person paused renewals until then; zero otherwise
 	PausedBy      string      // who paused them
@@ -113,7 +114,7 @@ type Certificate struct {
 // reported, or is to go in a mass event, and is still in use.
 func (c Certificate) Succeeded(o Order, before *Version, v Version) Certificate {
 	c.Current, c.Plan, c.ARI = v.ID, Verdict{}, RenewalInfo{}
-	c.RenewNow, c.RenewedBy, c.Revoked = time.Time{}, "", time.Time{}
+	c.RenewNow, c.RenewedBy, c.Revoked, c.KeyRefused = time.Time{}, "", time.Time{}, time.Time{}
 	if !c.Changed.After(o.Created) {
 		c.Changed, c.Change = time.Time{}, ""
 	}

@@ -8,7 +8,7 @@ import (
 func TestSucceeded(t *testing.T) {
 	at := func(hour int) time.Time { return epoch.Add(time.Duration(hour) * time.Hour) }
 	was := Certificate{Current: "ver_1", Plan: Verdict{Reason: OnRequest}, RenewNow: at(1), RenewedBy: "ann", Revoked: at(1),
-		Changed: at(3), Change: "key type", Compromised: at(3), CompromisedBy: "bob", PausedUntil: at(9), PausedBy: "cat",
+		Changed: at(3), Change: "key type", Compromised: at(3), CompromisedBy: "bob", KeyRefused: at(1), PausedUntil: at(9), PausedBy: "cat",
 		Event: MassEvent{Deadline: at(9), SPKI: []string{"old"}}}
 	for _, c := range []struct {
 		name                 string
@@ -22,7 +22,7 @@ func TestSucceeded(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			is := was.Succeeded(Order{Created: c.ordered}, &Version{SPKI: "old"}, Version{ID: "ver_2", SPKI: c.key})
-			if is.Current != "ver_2" || is.Plan.Reason != "" || !is.RenewNow.IsZero() || is.RenewedBy != "" || !is.Revoked.IsZero() {
+			if is.Current != "ver_2" || is.Plan.Reason != "" || !is.RenewNow.IsZero() || is.RenewedBy != "" || !is.Revoked.IsZero() || !is.KeyRefused.IsZero() {
 				t.Errorf("not all ended: %+v", is)
 			}
 			if is.PausedUntil != was.PausedUntil || is.PausedBy != was.PausedBy {

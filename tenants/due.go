@@ -78,6 +78,7 @@ type RenewalFacts struct {
 	Strategy            KeyStrategy // where the next key comes from
 	KeyWanted           KeyType     // what the certificate asks for
 	KeyType             KeyType     // of the current version; empty when unknown
+	KeyRefused          time.Time   // an authority refused the current version's key for another one; zero otherwise
 	KeyCreated          time.Time   // when the current version's key was made; zero when unknown
 	PausedUntil         time.Time   // a person holds calm renewals back until then; zero otherwise
 	PausedBy            string

@@ -248,6 +248,7 @@ func TestNewKey(t *testing.T) {
 		{"young", func(f *RenewalFacts) { f.Policy = aged }, 80 * day, false},
 		{"nearly old", func(f *RenewalFacts) { f.Policy = aged }, 83 * day, true},
 		{"age unknown", func(f *RenewalFacts) { f.Policy, f.KeyCreated = aged, time.Time{} }, 0, true},
+		{"key refused", func(f *RenewalFacts) { f.KeyRefused = epoch }, 0, true},
 		{"compromised", func(f *RenewalFacts) { f.Compromised = epoch }, 0, true},
 		{"event about issuers", func(f *RenewalFacts) { f.Event = MassEvent{Issuer: "iss_1", Deadline: epoch} }, 0, false},
 		{"event about keys", func(f *RenewalFacts) { f.Event = MassEvent{SPKI: []string{"00"}, Deadline: epoch} }, 0, true},

@@ -62,7 +62,7 @@ func (f RenewalFacts) NewKey(now time.Time) bool {
 	case f.Strategy == OwnCSR:
 		return false
 	}
-	return f.Strategy != ReuseKey || !f.Policy.ReuseKey || f.KeyType != f.Policy.KeyFor(f.KeyWanted)
+	return f.Strategy != ReuseKey || !f.KeyRefused.IsZero() || !f.Policy.ReuseKey || f.KeyType != f.Policy.KeyFor(f.KeyWanted)
 }
 
 // atThreshold: the policy counts days before the end. Days do not shrink with the lifetime, so that they never ask for more

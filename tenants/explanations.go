@@ -165,6 +165,11 @@ var explanations = map[Code]Explanation{
 		Why: "It does not take the request, or the key in it. Its own words are below.",
 		Who: Customer, Do: "Make a new key and paste the CSR for it under Change certificate. We order with it at once.",
 	},
+	CARefusesKey: {
+		Short: "{ca|Authority} refuses the key", Happened: "{ca|The authority} does not take the present key again",
+		Why: "The key was to serve one more version, and {ca|the authority} blocks it.",
+		Who: Nobody, Do: "We order again with a new key by ourselves. If anything pins the old key, change that once the next version is there.", Heals: true,
+	},
 	BudgetSpent: {
 		Short: "Order waits for its place", Happened: "The order waits for its place",
 		Why: "We have used what {ca|the authority} allows until {until|later}.",
@@ -229,6 +234,11 @@ var explanations = map[Code]Explanation{
 		Short: "It took too long", Happened: "The dry run did not end in time",
 		Why: "A dry run has 10 minutes, and {ca|the authority} did not finish within them.",
 		Who: CADo, Do: "Nothing for you to do. Ask for another dry run later; real orders have more patience.", Heals: true,
+	},
+	RehearsalAccount: {
+		Short: "CAA allows real orders only", Happened: "The CAA record allows only our account for real orders",
+		Why: "Dry runs have an account of their own at {ca|the staging directory}, and the record’s accounturi does not name that one.",
+		Who: Nobody, Do: "Nothing has to be changed. Real orders are not affected, the record allows them.", Heals: true,
 	},
 	RehearsalNowhere: {
 		Short: "No staging directory", Happened: "There is no staging directory any more",

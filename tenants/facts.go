@@ -13,6 +13,7 @@ type Facts struct {
 	Policy      Policy  // of the tenant, in its present form since PolicySince (zero: always)
 	PolicySince time.Time
 	Current     *Version // nil before the first
+	Exposed     bool     // somebody reported the key of the customer's own CSR, here or in any other certificate
 	Order       *Order   // the open one, or the last one while its TXT values are not cleaned; else nil
 	Failures    int      // orders that failed in a row, since DNS last changed
 	LastFailed  time.Time

@@ -32,6 +32,7 @@ const (
 	CAProfile         Code = "ca.profile"             // the CA does not offer the profile that was asked for
 	RevocationRefused Code = "ca.revocation"          // the CA does not revoke what we ask it to
 	CARefusesCSR      Code = "ca.csr"                 // the customer's own CSR, or its key
+	CARefusesKey      Code = "ca.key"                 // a key of ours that served a version before
 	BudgetSpent       Code = "ca.budget"              // our own ledger says wait
 	FailedTooOften    Code = "ca.failures"            // so many proofs failed that another one could make the CA refuse the name
 	FailedInARow      Code = "ca.failures.row"        // so many proofs failed in a row that the CA would pause the name
@@ -43,6 +44,7 @@ const (
 const (
 	RehearsalOvertaken Code = "dryrun.overtaken" // something real had to be done meanwhile
 	RehearsalLate      Code = "dryrun.late"      // it found no end in time
+	RehearsalAccount   Code = "dryrun.account"   // CAA allows our account for real orders alone
 	RehearsalNowhere   Code = "dryrun.nowhere"   // there is no staging directory any more
 )
 

@@ -34,6 +34,18 @@ func (f Facts) NextKey(now time.Time) (NextKey, Finding) {
 	return NextKey{Make: f.Policy.KeyFor(c.KeyType)}, Finding{}
 }
 
+// OfKey is the finding of an authority's refusal of a CSR or of the key in it. Only the customer can mend the customer's own
+// (own). A key of ours that served the current version (served) gives way to another one; a new one it cannot have been.
+func (f Finding) OfKey(own, served bool) Finding {
+	switch {
+	case own:
+		f.Code = CARefusesCSR
+	case served:
+		f.Code = CARefusesKey
+	}
+	return f
+}
+
 // Lacking is the finding that stands when a version that is to be ordered at `at` lacks its key: it is known as soon as the
 // renewal is planned, so that the customer has all the time there is.
 func (f Facts) Lacking(at time.Time) Finding {
@@ -55,6 +67,9 @@ func (f Facts) csrFinding(at time.Time) Finding {
 	csr, err := CheckCSR(c.CSR, c.Names, f.Policy)
 	if err != nil {
 		return lacks.With("case", caseWrongCSR).With("why", err.(*Error).Text)
+	}
+	if f.Exposed {
+		return lacks.With("case", caseExposed)
 	}
 	if f.Current == nil || csr.SPKI != f.Current.SPKI {
 		return Finding{} // a key that the lineage did not use yet

@@ -95,7 +95,7 @@ func certified(f Facts, now time.Time) (Step, bool) {
 		return Step{Act: ActAskARI}, true
 	}
 	due := Due(f.RenewalFacts(), now)
-	if plan := f.Certificate.Plan; f.stands(due, now) {
+	if plan := f.Certificate.Plan; f.Stands(due, now) {
 		due = plan
 	} else if due.Movable() {
 		return Step{Act: ActPlanRenewal}, true
@@ -169,6 +169,7 @@ func (f Facts) RenewalFacts() RenewalFacts {
 		Changed: f.Certificate.Changed, Change: f.Certificate.Change, Event: f.Certificate.Event,
 		Policy: f.Policy, PolicySince: f.PolicySince, Strategy: f.Certificate.Strategy,
 		KeyWanted: f.Certificate.KeyType, KeyType: f.Current.KeyType, KeyCreated: f.Current.KeyCreated,
+		KeyRefused:  f.Certificate.KeyRefused,
 		PausedUntil: f.Certificate.PausedUntil, PausedBy: f.Certificate.PausedBy,
 	}
 }
@@ -246,9 +247,9 @@ func Retry(n int, seed string) time.Duration {
 	return pause + time.Duration(float64(pause)*0.2*fraction(seed))
 }
 
-// stands reports whether the plan in force is still what would be planned: the same window for the same reason, and an
+// Stands reports whether the plan in force is still what would be planned: the same window for the same reason, and an
 // instant that its window and the renewal hours allow. What else is planned, or how many on that day, moves nothing.
-func (f Facts) stands(due Verdict, now time.Time) bool {
+func (f Facts) Stands(due Verdict, now time.Time) bool {
 	hours, plan, asked := f.Hours, f.Certificate.Plan, false
 	hours.PerDay = 0
 	settled := Settle(f.RenewalFacts(), due, plan, hours, now, func(slots []Slot) Load {
@@ -256,6 +257,21 @@ func (f Facts) stands(due Verdict, now time.Time) bool {
 		return Load{}
 	})
 	return !asked && samePlan(settled, plan)
+}
+
+// Unmoved reports whether a look changes nothing but that it is the last one: nothing stands in the way of a proved claim,
+// as before, and the next order would go to the same issuer. finding and status are what Merge and StatusAfter made of it.
+func (f Facts) Unmoved(look Check, finding Finding, status Status, now time.Time) bool {
+	d := f.Domain
+	if !finding.OK() || !d.Finding.OK() || status != d.Status || d.Proved.IsZero() || f.Asked || f.Failures > 0 {
+		return false
+	}
+	if len(f.Offers) < 2 || f.Order != nil {
+		return true
+	}
+	f.Domain.Check = &look
+	chosen, _ := Choose(f, now)
+	return chosen.ID == f.Issuer.ID
 }
 
 func samePlan(a, b Verdict) bool {

@@ -26,7 +26,7 @@ var orderMoves = map[OrderState][]OrderState{
 	Planned:   {Ordered, Failed},
 	Ordered:   {Proving, Ready, Failed},
 	Proving:   {Ready, Failed},
-	Ready:     {Finalized, Failed},
+	Ready:     {Finalized, Issued, Failed}, // issued: the certificate came before finalized was saved
 	Finalized: {Issued, Failed},
 }
 

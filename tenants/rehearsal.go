@@ -102,6 +102,26 @@ func (r Rehearsal) over(f Facts, real Step, now time.Time) Finding {
 	return f.amiss()
 }
 
+// Pinned reports whether the customer's CAA records let the account of real orders in and keep out that of dry runs (RFC
+// 8657, section 3).
+func (f Facts) Pinned() bool {
+	c, other := f.Domain.Check, f.Issuer
+	if c == nil || f.Rehearsal == nil || !judgeCAA(f.Issuer, f.Names(), *c).OK() {
+		return false
+	}
+	other.Account = f.Rehearsal.Issuer.Account
+	return judgeCAA(other, f.Names(), *c).Args["case"] == caseAccount
+}
+
+// OfPinned is the finding of a dry run for which f was found, where Facts.Pinned: a refusal for CAA's sake says nothing about
+// real orders then.
+func (f Finding) OfPinned() Finding {
+	if f.Code == CAAForbids {
+		f.Code = RehearsalAccount
+	}
+	return f
+}
+
 // amiss is what the last look found in the way of an order; zero for nothing.
 func (f Facts) amiss() Finding {
 	judged := Judge(f.Domain.Delegation, f.Issuer, f.Names(), *f.Domain.Check)
@@ -109,6 +129,14 @@ func (f Facts) amiss() Finding {
 		return f.Domain.Finding
 	}
 	return judged
+}
+
+// NoStaging says why there are no dry runs of orders at an issuer that has no staging directory here.
+func (i Issuer) NoStaging() string {
+	if staging := ProfileOf(i.Directory).Staging; staging != "" && ProfileOf(staging).EAB.Required {
+		return i.Name + " takes dry runs only from accounts with an external account binding for its staging directory, and this portal has none. Real orders are not affected."
+	}
+	return i.Name + " has no staging directory here, so there is nowhere to rehearse."
 }
 
 // Staging is the directory of an issuer for dry runs, as it is published; empty when none is known, or when it wants an

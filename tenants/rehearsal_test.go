@@ -64,3 +64,16 @@ func TestRehearsalLooksAgainInTime(t *testing.T) {
 		}
 	}
 }
+
+// Whoever has no dry runs reads why: there is no staging directory, or it wants a binding that nobody gave us.
+func TestNoStaging(t *testing.T) {
+	for directory, want := range map[string]string{
+		"https://dv.acme-v02.api.pki.goog/directory": "Google Trust Services takes dry runs only from accounts with an external account binding for its staging directory, and this portal has none. Real orders are not affected.",
+		"https://acme.zerossl.com/v2/DV90":           "ZeroSSL has no staging directory here, so there is nowhere to rehearse.",
+	} {
+		i := NewIssuer(directory)
+		if got := i.NoStaging(); i.Staging() != "" || got != want {
+			t.Errorf("%s: %q, staging %q", directory, got, i.Staging())
+		}
+	}
+}

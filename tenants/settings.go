@@ -134,11 +134,12 @@ func (f Facts) wantedKey(typed string, wrong faults) KeyType {
 }
 
 // SettingsEffect judges settings before they are used. served is the newest version of the lineage that has the key of the
-// CSR, nil for none: a key that was replaced, or that we made, does not come back; the error is then one of ParseSettings.
-func (f Facts) SettingsEffect(s Settings, served *Version, now time.Time) (SettingsEffect, error) {
+// CSR, nil for none: a key that was replaced, or that we made, does not come back; the error is then one of ParseSettings. exposed:
+// somebody reported that key, no matter who.
+func (f Facts) SettingsEffect(s Settings, served *Version, exposed bool, now time.Time) (SettingsEffect, error) {
 	e := SettingsEffect{After: s}
 	if s.Strategy == OwnCSR {
-		if err := f.refuseKey(s, served, now); err != nil {
+		if err := f.refuseKey(s, served, exposed, now); err != nil {
 			return e, err
 		}
 	}
@@ -157,10 +158,14 @@ func (f Facts) SettingsEffect(s Settings, served *Version, now time.Time) (Setti
 }
 
 // refuseKey keeps keys out that would not serve the next version.
-func (f Facts) refuseKey(s Settings, served *Version, now time.Time) error {
+func (f Facts) refuseKey(s Settings, served *Version, exposed bool, now time.Time) error {
 	text := f.foreignKey(served)
+	if text == "" && exposed {
+		text = "The key of this CSR was reported as compromised, so no certificate may be for it. Make a new key, and paste the CSR for it."
+	}
 	if text == "" {
 		after := f.after(s)
+		after.Exposed = false
 		after.Order = nil
 		if lacks := after.Lacking(later(f.Certificate.Plan.At, now)); !lacks.OK() {
 			text = Explain(lacks).Why + " Make a new key, and paste the CSR for it."
@@ -177,10 +182,27 @@ func (f Facts) inUse() Settings {
 	c := f.Certificate
 	s := Settings{Names: c.Names, Prefers: c.Prefers, KeyType: f.Policy.KeyFor(c.KeyType), Strategy: cmp.Or(c.Strategy, RotateKey), CSR: c.CSR, Profile: c.Profile}
 	if s.Strategy == OwnCSR {
-		any := Policy{OwnCSR: true}
-		s.own, _ = CheckCSR(c.CSR, c.Names, any)
+		s.own = c.own()
 	}
 	return s
+}
+
+// own is the customer's CSR, read by rules that allow any key; zero without one, or with one that is damaged.
+func (c Certificate) own() CSR {
+	own, err := CheckCSR(c.CSR, c.Names, Policy{OwnCSR: true})
+	if err != nil {
+		return CSR{}
+	}
+	return own
+}
+
+// OwnSPKI is the SHA-256 of the public key in the customer's own CSR, lower-case hex; empty when the next key does not come
+// from one.
+func (c Certificate) OwnSPKI() string {
+	if c.Strategy != OwnCSR {
+		return ""
+	}
+	return c.own().SPKI
 }
 
 var strategyWords = map[KeyStrategy]string{

@@ -31,7 +31,7 @@ func (f Facts) effect(t *testing.T, form SettingsForm) SettingsEffect {
 	if err != nil {
 		t.Fatalf("%+v: %v", form, err)
 	}
-	e, err := f.SettingsEffect(s, nil, epoch.Add(day))
+	e, err := f.SettingsEffect(s, nil, false, epoch.Add(day))
 	if err != nil {
 		t.Fatalf("%+v: %v", form, err)
 	}

@@ -168,6 +168,27 @@ func (p DomainPage) root() string {
 	return last
 }
 
+func (p VersionsPage) lede() string {
+	return "All versions of the certificate for " + p.Domain.Name + ". Version " + number(p.Current.Number) + " is the current one."
+}
+
+// footWords says which of how many versions the page lists. Numbers have no gaps.
+func (p VersionsPage) footWords() string {
+	s := "Newest first, times in UTC."
+	if n := len(p.Versions); n > 0 && n < p.Current.Number {
+		s = "Versions " + number(p.Versions[n-1].Number) + " to " + number(p.Versions[0].Number) + ". " + s
+	}
+	return s
+}
+
+// older is the number below which the next page begins; 0 when this is the last one.
+func (p VersionsPage) older() int {
+	if n := len(p.Versions); n > 0 && p.Versions[n-1].Number > 1 {
+		return p.Versions[n-1].Number
+	}
+	return 0
+}
+
 // versionMood is what has become of a version.
 func (p DomainPage) versionMood(v tenants.Version) mood {
 	switch {

@@ -21,6 +21,8 @@ func gallery() map[string]templ.Component {
 	viewer.Page = acmePage(tenants.Viewer)
 	first := certified()
 	first.Versions = first.Versions[:1]
+	tail, past := certified(), certified()
+	tail.Versions, past.Versions = tail.Versions[2:], nil
 	asCertificate := failingCAA()
 	asCertificate.ShowVersion = true
 	slow := issuingDomain()
@@ -106,6 +108,7 @@ func gallery() map[string]templ.Component {
 		"overview":              Overview(overviewPage()),
 		"overview-quiet":        Overview(quietOverview()),
 		"overview-empty":        Overview(emptyOverview()),
+		"overview-refused":      Overview(refusingOverview()),
 		"overview-outage":       Overview(brokenOverview()),
 		"cause":                 FailingCause(causePage()),
 		"cause-none":            FailingCause(CausePage{Page: operatorPage(tenants.Operator), Code: tenants.CAStuck}),
@@ -145,6 +148,7 @@ func gallery() map[string]templ.Component {
 		"certificate-refused":   Domain(replaced(tenants.Revocation{At: noon.Add(-hour), Tries: 2, Next: noon.Add(hour), Finding: caFinding(tenants.RevocationRefused)})),
 		"certificate-revoked":   Domain(leaked(tenants.Revocation{At: noon.Add(-hour), Done: noon.Add(-hour / 2)})),
 		"failure-leaked":        Domain(failingLeaked()),
+		"failure-leaked-own":    Domain(leakedOwnKey()),
 		"settings":              Settings(changing()),
 		"settings-choosing":     Settings(choosing()),
 		"settings-effect":       Settings(changed()),
@@ -152,6 +156,9 @@ func gallery() map[string]templ.Component {
 		"pause":                 Pause(pausing()),
 		"pause-errors":          Pause(wrongPause()),
 		"certificate-paused":    Domain(paused()),
+		"versions":              Versions(VersionsPage{DomainPage: certified()}),
+		"versions-oldest":       Versions(VersionsPage{DomainPage: tail, Newer: true}),
+		"versions-none":         Versions(VersionsPage{DomainPage: past, Newer: true}),
 		"certificate-own":       Domain(withOwnKey()),
 		"confirm-release":       ConfirmRelease(confirm(certified(), "checkout.acme", "That is not the name. Type checkout.acme.example.")),
 	}

@@ -21,13 +21,15 @@ type OverviewPage struct {
 	NextExpiry time.Time // of these, the first; zero for none
 	NewFailing int       // names that fail before their first certificate
 
-	Causes  []Cause // most certificates first
-	Holders int     // tenants with certificates that fail or have expired
-	Running []RunningState
-	Lanes   [4]LaneLoad // emergencies, renewals, new names, names that keep failing
-	Budgets []AccountBudget
-	Planned []DayLoad // today and the 13 days that follow
-	Outages []Outage
+	Causes   []Cause             // most certificates first
+	Holders  int                 // tenants with certificates that fail or have expired
+	Refused  []RefusedRevocation // first asked first, not more than a table takes
+	Refusals int                 // how many there are
+	Running  []RunningState
+	Lanes    [4]LaneLoad // emergencies, renewals, new names, names that keep failing
+	Budgets  []AccountBudget
+	Planned  []DayLoad // today and the 13 days that follow
+	Outages  []Outage
 }
 
 // Cause counts the certificates that fail to renew, or have expired, for one cause.
@@ -39,6 +41,18 @@ type Cause struct {
 	First   time.Time // the first expiry, which may be over
 	Names   []string  // of at most two tenants who have them, those with most first
 	Holders int       // how many tenants have them
+}
+
+// RefusedRevocation is a version that somebody asked to revoke and the authority refuses to.
+type RefusedRevocation struct {
+	ID          tenants.DomainID
+	Name        string
+	Number      int // of the version
+	Issuer      string
+	TenantID    tenants.TenantID
+	TenantName  string
+	Slug        string
+	Asked, Next time.Time // next: of the next try
 }
 
 // RunningState counts the open orders in one state.
@@ -78,6 +92,7 @@ var OverviewPeriods = []struct {
 type headline struct {
 	Strong, Rest string
 	URL          string // of what it is about; empty for nothing to look at
+	Act          string // what the link to it says; empty: show certificates
 	Calm         bool   // nothing is the operator's to do
 }
 
@@ -87,7 +102,7 @@ const lateQueue = 10 * time.Minute
 // headline names the worst thing: first what stops everything, then what only the operator can repair, then what is about to
 // break for want of others.
 func (p OverviewPage) headline() headline {
-	for _, worst := range []func() (headline, bool){p.stalled, p.ours, p.endangered, p.lost} {
+	for _, worst := range []func() (headline, bool){p.stalled, p.ours, p.unrevoked, p.endangered, p.lost} {
 		if h, found := worst(); found {
 			h.Strong = "Look here first."
 			h.Rest += p.safe()
@@ -128,6 +143,25 @@ func (p OverviewPage) ours() (headline, bool) {
 	}
 	return headline{Rest: worst.explained().Happened + ": " + plural(worst.Count, "certificate") + " " + verb(worst.Count, "wait") + ", " +
 		worst.nearest(p.Now) + ".", URL: CauseURL(worst.Code)}, true
+}
+
+// unrevoked: whoever has a key that was reported goes on being believed.
+func (p OverviewPage) unrevoked() (headline, bool) {
+	if p.Refusals == 0 {
+		return headline{}, false
+	}
+	h := headline{Rest: plural(p.Refusals, "version") + " " + are(p.Refusals) + " not revoked, because " + p.Refused[0].Issuer + " refuses. Read its raw answer.", URL: p.Refused[0].url(), Act: "Show certificate"}
+	return h, true
+}
+
+// url is the certificate, where the authority's raw answer stands.
+func (r RefusedRevocation) url() string { return DomainURL(r.Slug, r.ID) + "/certificate" }
+
+func (p OverviewPage) refusedWords() string {
+	if n := len(p.Refused); n < p.Refusals {
+		return "the first " + number(n) + " of " + number(p.Refusals)
+	}
+	return plural(p.Refusals, "version")
 }
 
 // endangered: what expires soon and does not renew without somebody else's help.

@@ -27,6 +27,17 @@ func overviewPage() OverviewPage {
 }
 
 // quietOverview is the quiet day: nothing is the operator's to do.
+// refusingOverview has versions that an authority refuses to revoke.
+func refusingOverview() OverviewPage {
+	p := quietOverview()
+	p.Refusals = 12
+	for i, name := range []string{"shop.acme.example", "pay.acme.example"} {
+		p.Refused = append(p.Refused, RefusedRevocation{ID: tenants.DomainID("dom_0000000000000000000000000" + number(i)), Name: name, Number: 3 + i, Issuer: "Let’s Encrypt",
+			TenantID: "ten_1", TenantName: "Acme Retail", Slug: "acme", Asked: noon.Add(-time.Duration(5-i) * hour), Next: noon.Add(40 * time.Minute)})
+	}
+	return p
+}
+
 func quietOverview() OverviewPage {
 	p := OverviewPage{Page: operatorPage(tenants.Operator), Period: "24h", Renewed: 1839, Lead: 30*day2 + hour, Valid: 9640, NextExpiry: noon.Add(15 * day2),
 		FirstIssued: 120, FirstsFailed: 4}
@@ -133,5 +144,23 @@ func TestOverviewNumbers(t *testing.T) {
 		if got := strings.Join(cells, " | "); got != c.want {
 			t.Errorf("%s:\n got %s\nwant %s", name, got, c.want)
 		}
+	}
+}
+
+// What an authority refuses to revoke is the operator's to do, and the page leads to its raw answer.
+func TestRefusedRevocations(t *testing.T) {
+	p := refusingOverview()
+	page := strings.Join(strings.Fields(render(t, Overview(p))), " ")
+	for _, want := range []string{"12 versions are not revoked, because Let’s Encrypt refuses. Read its raw answer.", "Show certificate<",
+		"Refused revocations", "the first 2 of 12", `/certificate">shop.acme.example</a>`, "version 3", "5 hours ago", "in 40 minutes", "or ask the authority to revoke it"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+	if h := p.headline(); h.Calm {
+		t.Errorf("nothing is the operator's to do: %+v", h)
+	}
+	if strings.Contains(render(t, Overview(quietOverview())), "Refused revocations") {
+		t.Error("a table of nothing")
 	}
 }

@@ -138,6 +138,12 @@ type DomainPage struct {
 	ShowVersion bool // the certificate page was asked for although something fails
 }
 
+// VersionsPage is all versions of a certificate, a page at a time: those of the page stand in Versions.
+type VersionsPage struct {
+	DomainPage
+	Newer bool // there are newer ones than those of the page
+}
+
 // RenewalsPage is the renewal schedule.
 type RenewalsPage struct {
 	Page

@@ -19,7 +19,7 @@ func (p DomainPage) mayRehearse() bool {
 func (p DomainPage) rehearsalWords() string {
 	switch {
 	case p.Staging.ID == "":
-		return p.Issuer.Name + " has no staging directory here, so there is nowhere to rehearse."
+		return p.Issuer.NoStaging()
 	case p.rehearsing() && p.Rehearsal.Ended.IsZero():
 		return "One is under way."
 	case p.rehearsing():
@@ -70,10 +70,10 @@ func (p DomainPage) rehearsalExplained() tenants.Explanation {
 // rehearsalDo is what to do about a failed dry run. What real orders do by themselves, a dry run does not.
 func (p DomainPage) rehearsalDo() string {
 	e := p.rehearsalExplained()
-	switch e.Who {
-	case tenants.Customer, tenants.DNSHost:
+	switch {
+	case e.Who == tenants.Customer, e.Who == tenants.DNSHost, p.Rehearsal.Finding.Code == tenants.RehearsalAccount: // again would end the same way
 		return e.Do
-	case tenants.OperatorDo:
+	case e.Who == tenants.OperatorDo:
 		return "Whoever runs this portal has to look at it. Nothing for you to do."
 	}
 	return "Nothing has to be changed. Start another dry run later."

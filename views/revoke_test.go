@@ -41,6 +41,17 @@ func failingLeaked() DomainPage {
 	return p
 }
 
+// leakedOwnKey waits for a CSR in place of one whose key was reported.
+func leakedOwnKey() DomainPage {
+	p := withOwnKey()
+	p.Versions = append([]tenants.Version{*p.Current}, p.Versions[1:]...)
+	p.Current = &p.Versions[0]
+	p.Current.Revocation = asking(tenants.Revocation{})
+	p.Certificate.Compromised, p.Domain.Status, p.Domain.Since = noon.Add(-hour), tenants.Failing, noon.Add(-hour)
+	p.Domain.Finding = tenants.Finding{Code: tenants.KeyNeeded}.With("case", "exposed")
+	return p
+}
+
 func wrongRevocation() ConfirmPage {
 	p := revokeConfirm(certified(), certified().Versions[0])
 	p.Revoke.Name = "checkout.acme"
@@ -56,6 +67,9 @@ func TestRevocationWords(t *testing.T) {
 		page DomainPage
 		want []string
 	}{
+		"waits for a CSR": {leakedOwnKey(), []string{"Your turn:</strong> make a new key and paste the CSR for it under Change certificate. We order the next version at once.",
+			"The key of the present CSR was reported", "It waits for version 8, which does not come: the next version needs another CSR from you.",
+			"whoever has the key can pretend to be checkout.acme.example", "/settings"}},
 		"waits for its successor": {leaked(tenants.Revocation{}), []string{"getting version 8, which takes the place of version 7",
 			"revoked 24 hours after version 8 is issued", "will be revoked after version 8"}},
 		"its time is known": {replaced(tenants.Revocation{At: noon.Add(3 * hour)}), []string{"Your turn:", "put version 7 in place. Version 6 is revoked at 15:06 UTC, or as soon as you say so.",

@@ -230,10 +230,10 @@ func (p DomainPage) sourceWords() string {
 
 // nextKeyWords ends the sentence about the next order.
 func (p DomainPage) nextKeyWords() string {
-	switch p.Certificate.Strategy {
-	case tenants.ReuseKey:
+	switch c := p.Certificate; {
+	case c.Strategy == tenants.ReuseKey && c.KeyRefused.IsZero():
 		return "with the same key while the policy allows it"
-	case tenants.OwnCSR:
+	case c.Strategy == tenants.OwnCSR:
 		return "with your own CSR"
 	}
 	return "with a new key"

@@ -58,6 +58,16 @@ func VersionURL(slug string, d tenants.DomainID, v tenants.VersionID) string {
 	return DomainURL(slug, d) + "/versions/" + string(v)
 }
 
+// VersionsURL is all versions of a domain's certificate, newest first: GET. before is the number that they are below, 0 for the
+// newest.
+func VersionsURL(slug string, id tenants.DomainID, before int) string {
+	u := DomainURL(slug, id) + "/versions"
+	if before == 0 {
+		return u
+	}
+	return with(u, "before", strconv.Itoa(before))
+}
+
 // EventsURL is the event stream of a domain, or of the whole tenant: GET, text/event-stream.
 func EventsURL(slug string, id tenants.DomainID) string {
 	u := tenantBase(slug) + "/events"

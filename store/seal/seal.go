@@ -3,6 +3,8 @@
 // Every tenant has a key of its own (a Tink keyset), which is stored wrapped by one key-encryption key, the [KEK].
 // Every blob is bound to the place it was sealed for: a blob moved to another tenant, table, row or column does
 // not open. The KEK never enters the database; losing it loses every secret, on purpose.
+//
+// What leaves the portal is sealed otherwise, under a passphrase, so that it opens elsewhere: see [EncryptKey].
 package seal
 
 import (

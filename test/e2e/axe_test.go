@@ -98,6 +98,7 @@ func certificatePlaces(page string) []place {
 		{"confirm renew", page + "/renew", nil},
 		{"confirm revoke", page, func(b *tab) { b.goTo(b.link("revoke")) }},
 		{"revoke another name", page, wrongNameToRevoke},
+		{"versions", page + "/versions", nil}, {"no version that old", page + "/versions?before=1", nil},
 		{"change certificate", page + "/settings", nil},
 		{"what changes", page + "/settings", showEffect},
 		{"pause", page + "/pause", nil},
@@ -112,6 +113,9 @@ func operatorsPlaces(*tab) []place {
 	return []place{{"overview", "/overview", nil}, {"overview of 30 days", "/overview?p=30d", nil},
 		{"a cause", "/overview/causes/dns.caa.forbidden", nil}, {"a cause of nobody", "/overview/causes/ca.stuck", nil},
 		{"authorities", "/issuers", nil}, {"authority", "/issuers", openIssuer}, {"add authority", "/issuers/new", nil},
+		{"add a bad authority", "/issuers/new", badIssuer}, {"bad limits", "/issuers", badLimits}, {"bad number of accounts", "/issuers", badAccounts},
+		{"change of an account's key", "/issuers", openKey("change-key-1")}, {"export of an account's key", "/issuers", openKey("export-key-1")},
+		{"export with two passphrases", "/issuers", badPassphrase},
 		{"tenants", "/tenants", nil}, {"tenants in trouble", "/tenants?trouble=1", nil}, {"add tenant", "/tenants/new", nil},
 		{"add a bad tenant", "/tenants/new", badTenant}, {"tenant", "/tenants", openAcme}, {"audit", "/audit?who=operator", openEntry},
 		{"audit entry", "/audit/1", nil}, {"a tenant's home", "/t/northwind/domains", nil}, {"a tenant's policy", "/t/northwind/settings/policy", nil},
@@ -142,6 +146,42 @@ func openAcme(b *tab) {
 func openIssuer(b *tab) {
 	b.click(value[string](b, `document.querySelector('table.budget tbody a').id`))
 	b.arrives("/issuers/iss_")
+}
+
+func badIssuer(b *tab) {
+	b.write("directory", "http://ca.example/directory")
+	b.click("save-issuer")
+	b.appears("directory-error")
+}
+
+func badLimits(b *tab) {
+	openIssuer(b)
+	b.write("count1", "0")
+	b.click("save-limits")
+	b.appears("count1-error")
+}
+
+func badAccounts(b *tab) {
+	openIssuer(b)
+	b.write("accounts", "none")
+	b.click("save-accounts")
+	b.appears("accounts-error")
+}
+
+func openKey(id string) func(*tab) {
+	return func(b *tab) {
+		b.t.Helper()
+		openIssuer(b)
+		b.goTo(b.link(id))
+	}
+}
+
+func badPassphrase(b *tab) {
+	openKey("export-key-1")(b)
+	b.write("passphrase", "long enough for this")
+	b.write("again", "but not the same")
+	b.click("confirm-export")
+	b.appears("again-error")
 }
 
 func badPolicy(b *tab) {

@@ -30,7 +30,7 @@ func TestBrowser(t *testing.T) {
 	}
 }
 
-// newcomer is steps 2 to 4 of the first issue: from the sign-in to a certificate and its pages.
+// newcomer goes from the sign-in to a certificate and its pages.
 func newcomer(t *testing.T, w *world) {
 	b := newTab(t)
 	b.signIn(w.Portal, "ops@acme.example")

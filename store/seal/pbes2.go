@@ -1,4 +1,4 @@
-package store
+package seal
 
 import (
 	"bytes"
@@ -54,9 +54,9 @@ type (
 	}
 )
 
-// encryptKey writes a PKCS#8 key (DER) as ENCRYPTED PRIVATE KEY in PEM, which openssl and every other tool reads: PBES2 with
+// EncryptKey writes a PKCS#8 key (DER) as ENCRYPTED PRIVATE KEY in PEM, which openssl and every other tool reads: PBES2 with
 // PBKDF2-HMAC-SHA256 and AES-256-CBC (RFC 8018, section 6.2). The standard library has the parts and not the format.
-func encryptKey(der, passphrase tenants.Secret) (tenants.Secret, error) {
+func EncryptKey(der, passphrase tenants.Secret) (tenants.Secret, error) {
 	salt, iv := make([]byte, 16), make([]byte, aes.BlockSize)
 	_, _ = rand.Read(salt) // never fails (crypto/rand)
 	_, _ = rand.Read(iv)
