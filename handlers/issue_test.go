@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"perennial/store"
+	"perennial/store/storetest"
 	"perennial/tenants"
 )
 
@@ -100,6 +101,19 @@ func (w *world) openAccount(t *testing.T) {
 	}
 	made := store.NewKey{Type: tenants.P256, Key: tenants.NewSecret(key)}
 	if err := w.DB.System().SaveAccount(t.Context(), tenants.AccountID(w.account(t)), made, "https://ca.example/acct/1"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// readProfiles keeps which profiles the authority of the settings offers.
+func (w *world) readProfiles(t *testing.T) {
+	t.Helper()
+	sys := w.DB.System()
+	issuer, err := sys.Issuer(t.Context(), storetest.Directory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := sys.SaveMeta(t.Context(), issuer.ID, issuer.CAA, map[string]string{"classic": "90 days", "shortlived": "six days <b>only</b>"}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -25,23 +25,26 @@ func (s *Site) settingsPage(v *visit) (p views.SettingsPage, f tenants.Facts, er
 	if f, err = s.scope(v).Facts(v.ctx(), p.Domain.ID); err != nil {
 		return p, f, err
 	}
-	p.Policy = f.Policy
-	if f.Domain.Finding.Code == tenants.KeyNeeded {
-		p.Lacking = f.Domain.Finding
+	if p.Sibling, err = s.scope(v).SiblingDomain(v.ctx(), p.Domain.ID); err != nil {
+		return p, f, err
+	}
+	p.Policy, p.Offers = f.Policy, f.Offers
+	switch found := f.Domain.Finding; found.Code {
+	case tenants.KeyNeeded, tenants.CAProfile:
+		if tenants.Explain(found).Who == tenants.Customer {
+			p.Lacking = found
+		}
 	}
 	return p, f, nil
 }
 
 // changeSettings shows what other settings would change, or saves them once exactly that was shown.
 func (s *Site) changeSettings(v *visit) error {
-	p, _, err := s.settingsPage(v)
+	p, facts, err := s.settingsPage(v)
 	if err != nil {
 		return err
 	}
-	p.Typed = tenants.SettingsForm{KeyType: v.FormValue("key_type"), Strategy: v.FormValue("strategy"), CSR: v.FormValue("csr")}
-	if p.Typed.KeyType == "" { // every key type that was chosen is switched off by now, or the key is the customer's
-		p.Typed.KeyType = string(p.Policy.KeyFor(p.Certificate.KeyType))
-	}
+	p.Typed = typedSettings(v, facts.SettingsForm())
 	var saved bool
 	var effect tenants.SettingsEffect
 	if v.FormValue("act") == "save" {
@@ -62,4 +65,15 @@ func (s *Site) changeSettings(v *visit) error {
 	}
 	p.Effect = &effect
 	return s.render(v, views.Settings(p))
+}
+
+// typedSettings are the settings in use with what was sent: what cannot be chosen just now is not in the form, and stays.
+func typedSettings(v *visit, f tenants.SettingsForm) tenants.SettingsForm {
+	f.Strategy, f.CSR = v.FormValue("strategy"), v.FormValue("csr")
+	for name, field := range map[string]*string{"names": &f.Names, "authority": &f.Prefers, "key_type": &f.KeyType, "profile": &f.Profile} {
+		if sent := v.Request().Form[name]; len(sent) > 0 {
+			*field = sent[0]
+		}
+	}
+	return f
 }

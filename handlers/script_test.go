@@ -33,6 +33,7 @@ import (
 //	prepare shop.acme.example gives tenant acme a domain with one version: $id, $version
 //	renew shop.acme.example 3 gives $id, which has that name, so many more versions
 //	account                   opens our account at the authority of the settings, as the jobs do
+//	profiles                  reads which profiles the authority of the settings offers, as the jobs do
 //	push                      marks the certificates of replacements and ends what is over, as the jobs do
 //	status 200                checks the answer; also: location REGEXP, header Name REGEXP, has TEXT, lacks TEXT
 //	keep name REGEXP          remembers the first group found in the location or the page, for $name
@@ -138,6 +139,8 @@ func (p *player) step(line string) {
 		}
 	case "account":
 		p.world.openAccount(p.t)
+	case "profiles":
+		p.world.readProfiles(p.t)
 	case "push":
 		if err := p.world.DB.System().PushEvents(p.t.Context()); err != nil {
 			p.fatal("%v", err)

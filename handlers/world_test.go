@@ -94,12 +94,13 @@ func serve(t *testing.T, db *storetest.World) *world {
 }
 
 // checkDirectory knows one authority that answers, at ca.example, and one below it that is silent.
-func checkDirectory(_ context.Context, i tenants.Issuer, eab tenants.EAB) ([]string, error) {
+func checkDirectory(_ context.Context, i tenants.Issuer, eab tenants.EAB) (tenants.Issuer, error) {
 	if strings.Contains(i.Directory, "silent.") {
-		return nil, &tenants.Error{Kind: tenants.Invalid, Text: "This authority was not added.",
+		return i, &tenants.Error{Kind: tenants.Invalid, Text: "This authority was not added.",
 			Fields: map[string]string{"directory": "No authority answers there just now."}}
 	}
-	return []string{"ca.example"}, nil
+	i.CAA = []string{"ca.example"}
+	return i, nil
 }
 
 func (w *world) startProvider(t *testing.T) {

@@ -26,7 +26,7 @@ type authority struct {
 	orders, windows     silence // as to orders, and to when to renew
 
 	mu       sync.Mutex // held while the CA is asked: all who wait get the same answer
-	known    bool       // the CA's directory meta was read
+	read     time.Time  // when the CA's directory meta was asked for; zero: it was never read
 	caa      []string
 	accounts map[tenants.AccountID]acme.Account
 	failed   map[tenants.AccountID]refused // the last introduction; under the empty id when it concerns them all
@@ -138,19 +138,27 @@ func (e *Engine) meet(ctx context.Context, a *authority, account tenants.Account
 	return e.register(ctx, a, account)
 }
 
-// readMeta learns once which CAA identities the CA answers to (RFC 8555, section 7.1.1).
+// metaLife is for how long what the CA says about itself is believed.
+const metaLife = time.Hour
+
+// readMeta learns which CAA identities the CA answers to (RFC 8555, section 7.1.1), and which profiles it offers. What is
+// known serves on while the CA does not answer.
 func (e *Engine) readMeta(ctx context.Context, a *authority) error {
-	if a.known {
+	if time.Since(a.read) < metaLife {
 		return nil
 	}
 	meta, err := a.Meta(ctx)
+	if err != nil && !a.read.IsZero() && asProblem(err) != nil {
+		a.read = time.Now() // whoever is silent is not asked for this with every order
+		return nil
+	}
 	if err != nil {
 		return err
 	}
-	if err := e.sys.SaveCAA(ctx, a.id, meta.CAAIdentities); err != nil {
+	if err := e.sys.SaveMeta(ctx, a.id, meta.CAAIdentities, meta.Profiles); err != nil {
 		return err
 	}
-	a.known, a.caa = true, meta.CAAIdentities
+	a.read, a.caa = time.Now(), meta.CAAIdentities
 	return nil
 }
 

@@ -21,8 +21,8 @@ func (i *issuance) buckets() []tenants.Charge {
 	for _, domain := range registered(i.order.Names) {
 		buckets = append(buckets, tenants.Charge{Limit: tenants.CertificatesPerDomain, Key: domain})
 	}
-	for _, name := range i.order.Names {
-		buckets = append(buckets, failures(strings.TrimPrefix(name, "*."))...)
+	for _, name := range bases(i.order.Names) {
+		buckets = append(buckets, failures(name)...)
 	}
 	return buckets
 }
@@ -200,11 +200,20 @@ func nameSet(names []string) string {
 	return strings.Join(slices.Sorted(slices.Values(names)), ",")
 }
 
+// bases are the names without their stars, each once.
+func bases(names []string) (all []string) {
+	for _, name := range names {
+		if base := strings.TrimPrefix(name, "*."); !slices.Contains(all, base) {
+			all = append(all, base)
+		}
+	}
+	return all
+}
+
 // registered lists the distinct registered domains (public suffix and one label) of the names.
 func registered(names []string) []string {
 	var out []string
-	for _, name := range names {
-		base := strings.TrimPrefix(name, "*.")
+	for _, base := range bases(names) {
 		if domain, err := publicsuffix.EffectiveTLDPlusOne(base); err == nil {
 			base = domain
 		}

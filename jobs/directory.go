@@ -9,19 +9,20 @@ import (
 
 // CheckDirectory asks a directory whether it is one of an ACME authority that would take us, before it is added. It is a
 // store.CheckDirectory.
-func (e *Engine) CheckDirectory(ctx context.Context, i tenants.Issuer, eab tenants.EAB) (caa []string, err error) {
+func (e *Engine) CheckDirectory(ctx context.Context, i tenants.Issuer, eab tenants.EAB) (tenants.Issuer, error) {
 	meta, err := e.Connect(i, eab).Meta(ctx)
 	switch p := asProblem(err); {
 	case err == nil && meta.EABRequired && eab.KeyID == "":
-		return nil, wrong("eab_key_id", tenants.BindingMissing(i.Name))
+		return i, wrong("eab_key_id", tenants.BindingMissing(i.Name))
 	case err == nil:
-		return meta.CAAIdentities, nil
+		i.CAA, i.Profiles = meta.CAAIdentities, meta.Profiles
+		return i, nil
 	case p == nil:
-		return nil, fmt.Errorf("check directory: %w", err)
+		return i, fmt.Errorf("check directory: %w", err)
 	case p.Code == tenants.CASilent:
-		return nil, wrong("directory", "No authority answers there just now. Check the address, and that the portal's host may reach it, then try again.")
+		return i, wrong("directory", "No authority answers there just now. Check the address, and that the portal's host may reach it, then try again.")
 	default:
-		return nil, wrong("directory", "What answers there is no ACME directory. Type the address that the authority publishes for its directory.")
+		return i, wrong("directory", "What answers there is no ACME directory. Type the address that the authority publishes for its directory.")
 	}
 }
 

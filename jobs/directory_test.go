@@ -25,16 +25,16 @@ func TestCheckDirectory(t *testing.T) {
 			asked
 			field string
 		}{
-			{asked{meta: acme.Meta{CAAIdentities: []string{"ca.test"}}}, ""},
+			{asked{meta: acme.Meta{CAAIdentities: []string{"ca.test"}, Profiles: map[string]string{"short": "six days"}}}, ""},
 			{asked{meta: acme.Meta{EABRequired: true}}, "eab_key_id"},
 			{asked{err: &acme.Problem{Code: tenants.CASilent}}, "directory"},
 			{asked{err: &acme.Problem{Code: tenants.CABroken}}, "directory"},
 		} {
 			e := jobs.New(jobs.Config{DB: w.db, Connect: func(tenants.Issuer, tenants.EAB) jobs.CA { return c.asked }})
-			caa, err := e.CheckDirectory(w.ctx, tenants.Issuer{Name: "CA"}, tenants.EAB{})
+			read, err := e.CheckDirectory(w.ctx, tenants.Issuer{Name: "CA"}, tenants.EAB{})
 			if c.field == "" {
-				if err != nil || len(caa) != 1 {
-					w.t.Errorf("%v, %v", caa, err)
+				if err != nil || len(read.CAA) != 1 || read.Profiles["short"] == "" || read.Name != "CA" {
+					w.t.Errorf("%+v, %v", read, err)
 				}
 				continue
 			}

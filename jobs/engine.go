@@ -34,7 +34,7 @@ type CA interface {
 // Eyes look at DNS; *dns.Resolver does.
 type Eyes interface {
 	// Look asks for the delegation and CAA. It never fails: failures are answers.
-	Look(ctx context.Context, d tenants.Delegation, wildcard bool, now time.Time) tenants.Check
+	Look(ctx context.Context, d tenants.Delegation, now time.Time) tenants.Check
 	// Visible counts the authoritative servers of our zone that answer with the value.
 	Visible(ctx context.Context, record, value string) (seen, asked int, err error)
 }

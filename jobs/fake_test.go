@@ -150,6 +150,7 @@ type fakeCA struct {
 	chain     func([]byte) []byte      // tampers with what is handed out
 	stuck     bool                     // processing without end
 	refuse    bool                     // every challenge is invalid
+	profiles  map[string]string        // that it offers
 	mute      string                   // orders for this name are not answered
 	refuseKey *acme.Problem            // to a change of the account's key
 	forbids   *acme.Problem            // to every CSR
@@ -181,7 +182,10 @@ type fakeRevocation struct {
 type fakeOrder struct {
 	id       int
 	names    []string
+	profile  string
 	replaces string
+	proved   []bool                     // by name
+	saw      map[string]map[string]bool // TXT values by the name below the star: the CA's resolver remembers them
 	status   acme.Status
 	cert     []byte
 	csr      []byte    // while the order is being processed …
@@ -236,7 +240,7 @@ func (ca *fakeCA) call(name string, effect func() error) error {
 }
 
 func (ca *fakeCA) Meta(context.Context) (acme.Meta, error) {
-	return acme.Meta{CAAIdentities: []string{"ca.test"}}, ca.call("meta", func() error {
+	return acme.Meta{CAAIdentities: []string{"ca.test"}, Profiles: ca.profiles}, ca.call("meta", func() error {
 		if ca.meta != nil {
 			return ca.meta()
 		}
@@ -283,13 +287,16 @@ func (ca *fakeCA) NewOrder(_ context.Context, _ acme.Account, r acme.OrderReques
 		if ca.mute != "" && r.Names[0] == ca.mute {
 			return silent("newOrder", true)
 		}
+		if _, offered := ca.profiles[r.Profile]; r.Profile != "" && !offered {
+			return &acme.Problem{Code: tenants.CAProfile, Status: 400, Detail: "no such profile: " + r.Profile, Reached: true}
+		}
 		if p := ca.sim.admit(&r); p != nil {
 			return p
 		}
 		if ca.forgets && r.Replaces != "" {
 			return &acme.Problem{Code: tenants.CASilent, Status: 500, Detail: "could not find an order for the given certificate", Reached: true}
 		}
-		o := &fakeOrder{id: len(ca.orders) + 1, names: r.Names, replaces: r.Replaces, status: acme.Pending, expires: ca.now().Add(7 * 24 * time.Hour), visible: ca.now().Add(ca.late)}
+		o := &fakeOrder{id: len(ca.orders) + 1, names: r.Names, profile: r.Profile, replaces: r.Replaces, proved: make([]bool, len(r.Names)), status: acme.Pending, expires: ca.now().Add(7 * 24 * time.Hour), visible: ca.now().Add(ca.late)}
 		ca.orders = append(ca.orders, o)
 		ca.placed = append(ca.placed, time.Now())
 		out = o.view()
@@ -325,13 +332,14 @@ func (ca *fakeCA) Order(_ context.Context, _ acme.Account, url string) (acme.Ord
 func (ca *fakeCA) Authorization(_ context.Context, _ acme.Account, url string) (acme.Authorization, error) {
 	var out acme.Authorization
 	err := ca.call("authorization", func() error {
-		o := ca.find(url)
+		o, n := ca.find(url), nth(url)
 		status := acme.Valid
-		if o.status == acme.Pending || o.status == acme.Invalid {
+		if !o.proved[n] && (o.status == acme.Pending || o.status == acme.Invalid) {
 			status = o.status
 		}
-		out = acme.Authorization{URL: url, Status: status, Name: strings.TrimPrefix(o.names[0], "*."), Wildcard: strings.HasPrefix(o.names[0], "*."),
-			Challenge: acme.DNS01{URL: url + "/dns", Status: acme.Pending, Value: o.value()}}
+		base, wildcard := strings.CutPrefix(o.names[n], "*.")
+		out = acme.Authorization{URL: url, Status: status, Name: base, Wildcard: wildcard,
+			Challenge: acme.DNS01{URL: url + "/dns", Status: acme.Pending, Value: o.value(n)}}
 		return nil
 	})
 	return out, err
@@ -339,14 +347,15 @@ func (ca *fakeCA) Authorization(_ context.Context, _ acme.Account, url string) (
 
 func (ca *fakeCA) Answer(_ context.Context, _ acme.Account, url string) error {
 	return ca.call("answer", func() error {
-		o := ca.find(url)
-		if o.status != acme.Pending {
+		o, n := ca.find(url), nth(url)
+		if o.status != acme.Pending || o.proved[n] {
 			return &acme.Problem{Code: tenants.CABroken, Status: 400, Detail: "not pending", Reached: true}
 		}
-		o.status = acme.Ready
-		if ca.refuse || !ca.dns.proves(o.names[0], o.value()) {
+		if o.proved[n] = !ca.refuse && ca.look(o, o.names[n])[o.value(n)]; !o.proved[n] {
 			o.status = acme.Invalid
 			ca.sim.failed(o)
+		} else if !slices.Contains(o.proved, false) {
+			o.status = acme.Ready
 		}
 		return nil
 	})
@@ -486,12 +495,33 @@ func (ca *fakeCA) find(url string) *fakeOrder {
 	return o
 }
 
-func (o *fakeOrder) value() string { return fmt.Sprintf("proof-%d", o.id) }
+// look is what the CA's resolver says for an order's name: what it saw there first.
+func (ca *fakeCA) look(o *fakeOrder, name string) map[string]bool {
+	base := strings.TrimPrefix(name, "*.")
+	if o.saw[base] == nil {
+		o.saw = map[string]map[string]bool{base: ca.dns.proofs(base)}
+	}
+	return o.saw[base]
+}
+
+// value proves the n-th name of the order.
+func (o *fakeOrder) value(n int) string { return use(fmt.Sprintf("proof-%d", o.id), n+1) }
+
+// nth is which name of its order an authorization, or its challenge, is about.
+func nth(url string) int {
+	var order, n int
+	if _, err := fmt.Sscanf(url, "https://ca.test/o/%d/authz/%d", &order, &n); err != nil {
+		panic(url)
+	}
+	return n
+}
 
 func (o *fakeOrder) view() acme.Order {
 	url := fmt.Sprintf("https://ca.test/o/%d", o.id)
-	v := acme.Order{URL: url, Replaces: o.replaces, Status: o.status, Finalize: url + "/finalize", Authorizations: []string{url + "/authz"},
-		Expires: o.expires}
+	v := acme.Order{URL: url, Replaces: o.replaces, Status: o.status, Finalize: url + "/finalize", Expires: o.expires}
+	for n := range o.names {
+		v.Authorizations = append(v.Authorizations, fmt.Sprintf("%s/authz/%d", url, n))
+	}
 	if o.status == acme.Valid {
 		v.Certificate = url + "/cert"
 	}

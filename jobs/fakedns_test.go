@@ -3,7 +3,6 @@ package jobs_test
 import (
 	"cmp"
 	"context"
-	"strings"
 	"sync"
 	"time"
 
@@ -34,11 +33,11 @@ type published struct {
 	from   time.Time
 }
 
-func (d *fakeDNS) Look(_ context.Context, del tenants.Delegation, wildcard bool, now time.Time) tenants.Check {
+func (d *fakeDNS) Look(_ context.Context, del tenants.Delegation, now time.Time) tenants.Check {
 	failed := d.before("look") != nil || d.after("look") != nil // nothing happens by looking
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	c := tenants.Check{At: now, Zone: del.Base, Wildcard: wildcard, Blind: d.blind || failed, CAA: []tenants.AskedCAA{{Name: del.Base, Records: d.caa[del.Base]}}}
+	c := tenants.Check{At: now, Zone: del.Base, Blind: d.blind || failed, CAA: []tenants.AskedCAA{{Name: del.Base, Records: d.caa[del.Base]}}}
 	result, ok := d.broken[del.Base]
 	if !ok {
 		result = tenants.Right
@@ -111,12 +110,18 @@ func (d *fakeDNS) write(call string, effect func()) error {
 	return d.after(call)
 }
 
-// proves reports whether an authority finds the value for the name, through the customer's record.
-func (d *fakeDNS) proves(name, value string) bool {
+// proofs are the values that an authority finds for a name, through the customer's record.
+func (d *fakeDNS) proofs(base string) map[string]bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	_, broken := d.broken[strings.TrimPrefix(name, "*.")]
-	return !broken && d.visible(value)
+	found := map[string]bool{}
+	if _, broken := d.broken[base]; broken {
+		return found
+	}
+	for value := range d.txt {
+		found[value] = d.visible(value)
+	}
+	return found
 }
 
 // left lists the TXT values that nobody removed.

@@ -79,7 +79,7 @@ func (i *issuance) problem(ctx context.Context, err error) (*rest, error) {
 
 // rejected ends an order that the authority refuses.
 func (i *issuance) rejected(ctx context.Context, p *acme.Problem) (*rest, error) {
-	f := i.explain(p)
+	f := i.explain(p).WithProfile(i.order, i.facts.Certificate)
 	if k := p.Kind(); k == "badCSR" || k == "badPublicKey" {
 		served, err := i.served(ctx)
 		if err != nil {

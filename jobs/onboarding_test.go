@@ -42,24 +42,8 @@ func TestOnboarding(t *testing.T) {
 	for i := range count/40 + 1 {
 		zones = append(zones, devdns.Zone{Apex: fmt.Sprintf("shop-%d.example", i)})
 	}
-	world, err := devdns.Start(t.Context(), devdns.Config{Zones: zones})
-	must(t, err)
-	t.Cleanup(func() { _ = world.Close() }) // nobody asks it any more
-	ca, err := devca.Start(t.Context(), devca.Config{Resolver: world.Addr, AuthzReuse: -1, Limits: limits})
-	must(t, err)
-	t.Cleanup(func() { _ = ca.Close() })
-	tsig := world.TSIG()
-	zone, err := dns.OpenWriter("rfc2136", secrets(map[string]string{"server": world.Addr, "key_name": tsig.Name, "key_alg": tsig.Algorithm, "key": tsig.Key}))
-	must(t, err)
-	engine := jobs.New(jobs.Config{
-		DB: db.DB,
-		Connect: func(tenants.Issuer, tenants.EAB) jobs.CA {
-			return acme.New(acme.Config{Directory: ca.Directory, Roots: ca.Roots(), UserAgent: "perennial-test"})
-		},
-		Eyes: dns.NewResolver(dns.ResolverConfig{Servers: []string{world.Addr}, Authority: func(string) []string { return []string{world.Addr} }}),
-		Zone: zone, Log: slog.New(slog.DiscardHandler), FirstPoll: 20 * time.Millisecond, Tick: 100 * time.Millisecond, // a second is shorter here as well
-		Issuer: tenants.Issuer{Name: "Limited CA", Directory: storetest.Directory, Limits: limits, FreeARI: true},
-	})
+	world, ca, engine := withPebble(t, db, zones, devca.Config{Limits: limits},
+		tenants.Issuer{Name: "Limited CA", Directory: storetest.Directory, Limits: limits, FreeARI: true})
 	scope := db.Scope(db.Acme)
 	must(t, engine.Prepare(t.Context())) // registration needs the issuer's row
 	for _, name := range names(count) {
@@ -90,6 +74,30 @@ func TestOnboarding(t *testing.T) {
 	if refused > 0 || used != count {
 		t.Errorf("%d orders for %d names, refused: %v", used, count, maps.Clone(ca.Refusals()))
 	}
+}
+
+// withPebble is the real engine between a real database, Pebble, and a DNS server that serves the zones.
+func withPebble(t *testing.T, db *storetest.World, zones []devdns.Zone, config devca.Config, issuer tenants.Issuer) (*devdns.Server, *devca.CA, *jobs.Engine) {
+	t.Helper()
+	world, err := devdns.Start(t.Context(), devdns.Config{Zones: zones})
+	must(t, err)
+	t.Cleanup(func() { _ = world.Close() }) // nobody asks it any more
+	config.Resolver, config.AuthzReuse = world.Addr, -1
+	ca, err := devca.Start(t.Context(), config)
+	must(t, err)
+	t.Cleanup(func() { _ = ca.Close() })
+	tsig := world.TSIG()
+	zone, err := dns.OpenWriter("rfc2136", secrets(map[string]string{"server": world.Addr, "key_name": tsig.Name, "key_alg": tsig.Algorithm, "key": tsig.Key}))
+	must(t, err)
+	return world, ca, jobs.New(jobs.Config{
+		DB: db.DB,
+		Connect: func(tenants.Issuer, tenants.EAB) jobs.CA {
+			return acme.New(acme.Config{Directory: ca.Directory, Roots: ca.Roots(), UserAgent: "perennial-test"})
+		},
+		Eyes: dns.NewResolver(dns.ResolverConfig{Servers: []string{world.Addr}, Authority: func(string) []string { return []string{world.Addr} }}),
+		Zone: zone, Log: slog.New(slog.DiscardHandler), FirstPoll: 20 * time.Millisecond, Tick: 100 * time.Millisecond, // a second is shorter here as well
+		Issuer: issuer,
+	})
 }
 
 func must(t *testing.T, err error) {

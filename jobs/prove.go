@@ -47,7 +47,8 @@ func (i *issuance) ordered(a acme.Authorization) bool {
 }
 
 // prove writes the TXT values, waits until every authoritative server of our zone shows them, tells the CA, and
-// waits for its word.
+// waits for its word. All of them are there before it is told of the first: a name and its wildcard are proved at one
+// record, and what the CA saw there once it may remember for the other.
 func (i *issuance) prove(ctx context.Context) (*rest, error) {
 	for n := range i.order.Challenges {
 		c := &i.order.Challenges[n]
@@ -59,7 +60,12 @@ func (i *issuance) prove(ctx context.Context) (*rest, error) {
 				return r, err
 			}
 		}
-		if r, err := i.answer(ctx, c); err != nil || r != nil {
+		if r, err := i.show(ctx, c); err != nil || r != nil {
+			return r, err
+		}
+	}
+	for n := range i.order.Challenges {
+		if r, err := i.answer(ctx, &i.order.Challenges[n]); err != nil || r != nil {
 			return r, err
 		}
 	}
@@ -71,7 +77,8 @@ func (i *issuance) prove(ctx context.Context) (*rest, error) {
 	return nil, i.reach(ctx, tenants.Ready)
 }
 
-func (i *issuance) answer(ctx context.Context, c *tenants.Challenge) (*rest, error) {
+// show writes a TXT value and waits until it is seen.
+func (i *issuance) show(ctx context.Context, c *tenants.Challenge) (*rest, error) {
 	if !c.Valid.IsZero() || !c.Answered.IsZero() {
 		return nil, nil
 	}
@@ -89,8 +96,12 @@ func (i *issuance) answer(ctx context.Context, c *tenants.Challenge) (*rest, err
 		return i.again(ctx, r.finding, time.Time{})
 	}
 	i.written(ctx)
-	if r, err := i.propagated(ctx, c); err != nil || r != nil {
-		return r, err
+	return i.propagated(ctx, c)
+}
+
+func (i *issuance) answer(ctx context.Context, c *tenants.Challenge) (*rest, error) {
+	if !c.Valid.IsZero() || !c.Answered.IsZero() {
+		return nil, nil
 	}
 	if err := i.CA.Answer(ctx, i.account, c.URL); err != nil {
 		return i.problem(ctx, err)

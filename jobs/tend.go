@@ -157,13 +157,12 @@ func (t *turn) keep(ctx context.Context) error {
 // again.
 func (t *turn) look(ctx context.Context) error {
 	d := t.facts.Domain
-	wildcard := d.Name != d.Delegation.Base
-	if i := t.facts.Issuer; len(i.CAA) == 0 || i.Account == "" {
+	if i := t.facts.Issuer; len(i.CAA) == 0 || i.Profiles == nil || i.Account == "" {
 		if err := t.acquaint(ctx); err != nil {
 			return err
 		}
 	}
-	check := t.Eyes.Look(ctx, d.Delegation, wildcard, time.Now())
+	check := t.Eyes.Look(ctx, d.Delegation, time.Now())
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -198,7 +197,7 @@ func (t *turn) acquaint(ctx context.Context) error {
 
 // judge is what a look means, in the words of somebody who has or has not a certificate to lose.
 func (t *turn) judge(c tenants.Check) tenants.Finding {
-	f := tenants.Judge(t.facts.Domain.Delegation, t.facts.Issuer, c)
+	f := tenants.Judge(t.facts.Domain.Delegation, t.facts.Issuer, t.facts.Names(), c)
 	if f.OK() {
 		return f
 	}

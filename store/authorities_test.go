@@ -14,8 +14,9 @@ import (
 const otherDirectory = "https://acme.other.example/directory"
 
 // agrees is a directory that takes us.
-func agrees(_ context.Context, _ tenants.Issuer, _ tenants.EAB) ([]string, error) {
-	return []string{"other.example"}, nil
+func agrees(_ context.Context, i tenants.Issuer, _ tenants.EAB) (tenants.Issuer, error) {
+	i.CAA, i.Profiles = []string{"other.example"}, map[string]string{"short": "six days"}
+	return i, nil
 }
 
 func otherForm() tenants.IssuerForm {
@@ -34,7 +35,7 @@ func TestAddIssuer(t *testing.T) {
 		s := tell(t, w)
 		first := s.issuer(tenants.Limits{tenants.OrdersPerAccount: {Count: 300, Per: 3 * time.Hour}})
 		v := s.addIssuer()
-		if v.Issuer.Name != "Other CA" || v.Issuer.CAA[0] != "other.example" || v.EABKeyID != "kid-7" || v.Default ||
+		if v.Issuer.Name != "Other CA" || v.Issuer.CAA[0] != "other.example" || v.Issuer.Profiles["short"] != "six days" || v.EABKeyID != "kid-7" || v.Default ||
 			len(v.Accounts) != 1 || !v.Accounts[0].InUse || v.Accounts[0].URL != "" || v.Rank != 1 {
 			t.Errorf("issuer: %+v", v)
 		}
@@ -49,17 +50,17 @@ func TestAddIssuer(t *testing.T) {
 		}
 		bad := otherForm()
 		bad.Directory, bad.EABKey = "http://acme.example/dir", tenants.NewSecret([]byte("a+b/"))
-		_, err = p.AddIssuer(s.ctx, bad, func(context.Context, tenants.Issuer, tenants.EAB) ([]string, error) {
+		_, err = p.AddIssuer(s.ctx, bad, func(context.Context, tenants.Issuer, tenants.EAB) (tenants.Issuer, error) {
 			t.Error("a form with faults was sent")
-			return nil, nil
+			return tenants.Issuer{}, nil
 		})
 		if f := fieldsOf(err); f["directory"] == "" || f["eab_key"] == "" {
 			t.Errorf("fields: %v", err)
 		}
 		third := otherForm()
 		third.Directory = "https://web.example/"
-		_, err = p.AddIssuer(s.ctx, third, func(context.Context, tenants.Issuer, tenants.EAB) ([]string, error) {
-			return nil, &tenants.Error{Kind: tenants.Invalid, Fields: map[string]string{"directory": "No."}}
+		_, err = p.AddIssuer(s.ctx, third, func(context.Context, tenants.Issuer, tenants.EAB) (tenants.Issuer, error) {
+			return tenants.Issuer{}, &tenants.Error{Kind: tenants.Invalid, Fields: map[string]string{"directory": "No."}}
 		})
 		wantKind(t, err, tenants.Invalid)
 		all := must[[]store.IssuerView](t)(p.Issuers(s.ctx))

@@ -14,10 +14,10 @@ import (
 // maxAccounts bounds the accounts at one issuer. Authorities count new accounts, too.
 const maxAccounts = 20
 
-// CheckDirectory asks a directory whether it is one of an ACME authority that would take us, and returns which identities a
-// CAA record may name to allow it. What is wrong is an *Error of kind Invalid with sentences for the fields of
+// CheckDirectory asks a directory whether it is one of an ACME authority that would take us, and returns the issuer with what
+// the directory says of it: which identities a CAA record may name to allow it, and which profiles it offers. What is wrong is an *Error of kind Invalid with sentences for the fields of
 // tenants.ParseIssuer; it may take as long as a request to an authority does.
-type CheckDirectory func(ctx context.Context, i tenants.Issuer, eab tenants.EAB) (caa []string, err error)
+type CheckDirectory func(ctx context.Context, i tenants.Issuer, eab tenants.EAB) (tenants.Issuer, error)
 
 // AddIssuer adds an issuer after check agreed to it, or brings a retired one back. Every error about the form is of kind
 // Invalid with sentences for the fields directory, name, eab_key_id and eab_key; nothing is saved then, and the key of the
@@ -32,7 +32,7 @@ func (p *Platform) AddIssuer(ctx context.Context, f tenants.IssuerForm, check Ch
 		return "", err
 	}
 	eab := tenants.EAB{KeyID: strings.TrimSpace(f.EABKeyID), Key: f.EABKey}
-	if i.CAA, err = check(ctx, i, eab); err != nil {
+	if i, err = check(ctx, i, eab); err != nil {
 		return "", err
 	}
 	i.CAA = append([]string{}, i.CAA...) // none is not unknown
@@ -44,7 +44,7 @@ func (p *Platform) AddIssuer(ctx context.Context, f tenants.IssuerForm, check Ch
 }
 
 const introduceSQL = `
-update issuers set eab_key_id = $2, eab_key = $3,
+update issuers set eab_key_id = $2, eab_key = $3, profiles = $4,
 	rank = (select coalesce(max(o.rank), 0) + 1 from issuers o)
 where id = $1`
 
@@ -73,7 +73,7 @@ func (t *tx) addIssuer(by tenants.Actor, i tenants.Issuer, eab tenants.EAB) (ten
 	}
 	t.record(by, tenants.DidAddIssuer, string(id), i.Name, fmt.Sprintf("added the authority %s.", i.Name),
 		tenants.Change{Field: "Directory", After: i.Directory})
-	_, err = t.execIssuers(introduceSQL, id, clean(eab.KeyID), sealed)
+	_, err = t.execIssuers(introduceSQL, id, clean(eab.KeyID), sealed, encProfiles(i.Profiles))
 	return id, err
 }
 

@@ -22,6 +22,23 @@ func (s *Scope) Facts(ctx context.Context, id tenants.DomainID) (f tenants.Facts
 	return q.facts(d, now)
 }
 
+// SiblingDomain is the tenant's own domain for the other name that the record of this one proves; empty when there is none.
+func (s *Scope) SiblingDomain(ctx context.Context, id tenants.DomainID) (sibling tenants.DomainID, err error) {
+	if err := s.db.may(ctx, s.actor, tenants.ReadDomains, string(id)); err != nil {
+		return "", err
+	}
+	q := s.db.read(ctx)
+	d, err := q.ownDomain(s.actor.Tenant, id, "", s.db.now())
+	if err != nil {
+		return "", err
+	}
+	err = q.one(`select id from domains where tenant_id = $1 and name = $2 and released_at = 0`, []any{s.actor.Tenant, tenants.Sibling(d.Name)}, &sibling)
+	if errors.Is(err, errNone) {
+		return "", nil
+	}
+	return sibling, err
+}
+
 // PreviewSettings says what other settings of a certificate would cause. Nothing is saved. Errors as of SaveSettings.
 func (s *Scope) PreviewSettings(ctx context.Context, id tenants.DomainID, form tenants.SettingsForm) (e tenants.SettingsEffect, err error) {
 	if err := s.db.may(ctx, s.actor, tenants.ChangeCertificate, string(id)); err != nil {
@@ -95,11 +112,16 @@ from versions v where v.tenant_id = $1 and v.certificate_id = $2 and v.spki = $3
 }
 
 const saveSettingsSQL = `
-update certificates set key_type = $3, strategy = $4, csr = $5, changed_at = $6, changed = $7 where tenant_id = $1 and id = $2`
+update certificates set key_type = $3, strategy = $4, csr = $5, changed_at = $6, changed = $7, names = $8, profile = $9, prefers = $10
+where tenant_id = $1 and id = $2`
 
 func (t *tx) saveSettings(d *domainRow, f tenants.Facts, e tenants.SettingsEffect, by tenants.Actor) error {
 	at, what := f.Changed(e, t.now)
-	if _, err := t.exec(saveSettingsSQL, d.Tenant, f.Certificate.ID, e.After.KeyType, e.After.Strategy, e.After.CSR, us(at), what); err != nil {
+	if _, err := t.exec(saveSettingsSQL, d.Tenant, f.Certificate.ID, e.After.KeyType, e.After.Strategy, e.After.CSR, us(at), what,
+		enc(e.After.Names), clean(e.After.Profile), e.After.Prefers); err != nil {
+		return err
+	}
+	if err := t.planAnew(d, f.Order); err != nil {
 		return err
 	}
 	if e.Renew {
@@ -113,5 +135,19 @@ func (t *tx) saveSettings(d *domainRow, f tenants.Facts, e tenants.SettingsEffec
 		}
 	}
 	t.record(by, tenants.DidChangeCert, string(d.ID), d.Name, fmt.Sprintf("changed what the certificate for %s is ordered with.", d.Name), changes...)
+	return nil
+}
+
+// planAnew ends an open order of which nothing was sent, so that the next one is planned with the settings that are in use by
+// then. A new name keeps its place among those that wait for budget.
+func (t *tx) planAnew(d *domainRow, open *tenants.Order) error {
+	if open == nil || !open.Unplaced() {
+		return nil
+	}
+	rank := d.rank
+	if err := t.cancelOrder(d, *open, "What the certificate is ordered with changed before it was placed."); err != nil {
+		return err
+	}
+	d.rank = rank
 	return nil
 }

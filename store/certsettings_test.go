@@ -8,6 +8,8 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/pem"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -48,6 +50,7 @@ func (s story) next(id tenants.DomainID, spki string, kind tenants.KeyType) tena
 	s.Helper()
 	must[tenants.Order](s)(s.sys.PlanOrder(s.ctx, id, tenants.OnRequest, ""))
 	o := *s.begin(id).Order
+	o.URL = "https://ca.example/order/" + string(o.ID)
 	for _, state := range []tenants.OrderState{tenants.Ordered, tenants.Proving, tenants.Ready, tenants.Finalized} {
 		o = s.save(o, state)
 	}
@@ -273,5 +276,91 @@ func TestPauseAndResume(t *testing.T) {
 		}
 		must[tenants.Order](t)(s.sys.PlanOrder(s.ctx, id, tenants.LastThird, ""))
 		wantKind(t, scope.Pause(s.ctx, id, on(time.Hour)), tenants.Conflict)
+	})
+}
+
+// Names and profile are saved with the rest, ordered with, and known of the version that comes of it.
+func TestNamesAndProfile(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		s := tell(t, w)
+		id := s.register(w.Acme, "shop.example")
+		s.issue(id, 90*24*time.Hour)
+		issuer := s.begin(id).Issuer
+		if issuer.Profiles != nil {
+			t.Errorf("profiles that nobody read: %v", issuer.Profiles)
+		}
+		offered := map[string]string{"short": `six days <b>"&`, "classic": ""}
+		check(t, s.sys.SaveMeta(s.ctx, issuer.ID, nil, offered))
+		if got := s.begin(id).Issuer; !maps.Equal(got.Profiles, offered) || got.CAA == nil {
+			t.Errorf("kept as %v, CAA %v", got.Profiles, got.CAA)
+		}
+		e := s.choose(w.Acme, id, tenants.SettingsForm{Names: "both", KeyType: "P-256", Strategy: "rotate", Profile: "short"})
+		both := []string{"*.shop.example", "shop.example"}
+		if c := s.begin(id).Certificate; e.What != "names and profile" || c.Change != e.What || !slices.Equal(c.Names, both) || c.Profile != "short" {
+			t.Errorf("effect %+v, certificate %+v", e, c)
+		}
+		if entry := s.lastEntry(w.Acme); len(entry.Changes) != 2 || entry.Changes[0].After != "shop.example and *.shop.example" || entry.Changes[1].After != "short" {
+			t.Errorf("entry: %+v", entry)
+		}
+		if v := s.next(id, "ee", tenants.P256); !slices.Equal(v.Names, both) || v.Profile != "short" {
+			t.Errorf("version: %+v", v)
+		}
+		form := s.begin(id).SettingsForm()
+		if e := must[tenants.SettingsEffect](t)(w.Scope(w.Acme).PreviewSettings(s.ctx, id, form)); !e.NoneOf || e.Renew {
+			t.Errorf("the settings in use: %+v", e)
+		}
+		check(t, s.sys.SaveMeta(s.ctx, issuer.ID, []string{"ca.example"}, nil))
+		if got := s.begin(id).Issuer; got.Profiles == nil || len(got.Profiles) != 0 {
+			t.Errorf("none offered: %v", got.Profiles)
+		}
+		storetest.Consistent(t, w.DSN, w.Clock.Now())
+	})
+}
+
+// An order of which nothing was sent ends when the settings change, and the next one has them. A new name keeps its place in
+// the queue for it.
+func TestSettingsReplaceAnUnplacedOrder(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		s := tell(t, w)
+		id := s.register(w.Acme, "shop.example")
+		o := s.plan(id)
+		check(t, s.sys.AwaitBudget(s.ctx, id, owner, o.Account, tenants.Finding{Code: tenants.BudgetSpent}))
+		s.choose(w.Acme, id, tenants.SettingsForm{Names: "both", KeyType: "P-256", Strategy: "rotate"})
+		f := s.begin(id)
+		if f.Order != nil || !f.Certificate.Changed.IsZero() {
+			t.Errorf("order %+v, changed %v", f.Order, f.Certificate.Changed)
+		}
+		storetest.Consistent(t, w.DSN, w.Clock.Now())
+		must[tenants.Order](t)(s.sys.PlanOrder(s.ctx, id, tenants.FirstIssue, ""))
+		if next := s.begin(id).Order; next == nil || len(next.Names) != 2 || next.ID == o.ID {
+			t.Errorf("order: %+v", next)
+		}
+	})
+}
+
+// Who has a name has its wildcard, whatever is on the certificate; a domain of the tenant's own for it is no secret from the
+// tenant alone.
+func TestSiblingDomain(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		s := tell(t, w)
+		id := s.register(w.Acme, "*.shop.example")
+		sibling := func() tenants.DomainID {
+			return must[tenants.DomainID](t)(w.Scope(w.Acme).SiblingDomain(s.ctx, id))
+		}
+		if got := sibling(); got != "" {
+			t.Errorf("nobody has it, and it is %s", got)
+		}
+		_, err := w.Scope(w.Northwind).RegisterDomain(s.ctx, "shop.example", store.RegisterOptions{})
+		if wantKind(t, err, tenants.Invalid); !strings.Contains(err.Error(), "Another tenant holds this name. Choose another name, or ask the portal's operator.") {
+			t.Errorf("another tenant: %v", err)
+		}
+		own := s.register(w.Acme, "shop.example")
+		if got := sibling(); got != own {
+			t.Errorf("got %s, want %s", got, own)
+		}
+		s.release(w.Acme, own)
+		if got := sibling(); got != "" {
+			t.Errorf("given up, and still %s", got)
+		}
 	})
 }

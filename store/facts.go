@@ -102,6 +102,7 @@ func (q query) issuers(all []Authority, f *tenants.Facts, now time.Time) error {
 		f.Offers = []tenants.Offer{{Issuer: withFirst(all, f.Certificate.Issuer)}}
 	}
 	if len(f.Offers) > 1 {
+		f.Offers = f.OffersFor(f.Certificate.Prefers)
 		if err := q.service(f); err != nil {
 			return err
 		}
@@ -118,7 +119,7 @@ const (
 	certificateColumns = `
 c.id, c.tenant_id, c.domain_id, c.names, c.issuer_id, c.profile, c.key_type, c.current_version, c.plan, c.ari,
 	c.renew_now_at, c.renewed_by, c.strategy, c.csr, c.changed_at, c.changed, c.compromised_at, c.compromised_by, c.key_refused_at, c.revoked_at,
-	c.paused_until, c.paused_by, c.paused_why, c.event_id`
+	c.paused_until, c.paused_by, c.paused_why, c.event_id, c.prefers`
 
 	certificateSQL = `select ` + certificateColumns + `, ` + issuerColumns + `
 from certificates c join issuers i on i.id = c.issuer_id join accounts b on b.issuer_id = i.id and b.shard = 0
@@ -128,7 +129,7 @@ where c.tenant_id = $1 and c.domain_id = $2`
 func scanCertificate(c *tenants.Certificate) []any {
 	return []any{&c.ID, &c.Tenant, &c.Domain, doc(&c.Names), &c.Issuer, &c.Profile, &c.KeyType, &c.Current,
 		doc(&c.Plan), doc(&c.ARI), at(&c.RenewNow), &c.RenewedBy, &c.Strategy, &c.CSR, at(&c.Changed), &c.Change,
-		at(&c.Compromised), &c.CompromisedBy, at(&c.KeyRefused), at(&c.Revoked), at(&c.PausedUntil), &c.PausedBy, &c.PausedWhy, &c.Event.ID}
+		at(&c.Compromised), &c.CompromisedBy, at(&c.KeyRefused), at(&c.Revoked), at(&c.PausedUntil), &c.PausedBy, &c.PausedWhy, &c.Event.ID, &c.Prefers}
 }
 
 // certificateOf is the certificate of a domain, and the issuer of its current version or, before there is one, of its first.

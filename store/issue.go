@@ -59,7 +59,7 @@ func (t *tx) issue(d *domainRow, was, o tenants.Order, v tenants.Version, plan t
 	if err := t.succeed(c, was, v, plan); err != nil {
 		return "", err
 	}
-	if err := t.proveAll(issuer.ID, c.Names); err != nil {
+	if err := t.proveAll(issuer.ID, was.Names); err != nil {
 		return "", err
 	}
 	o.State, o.Ended, o.Finding, o.Attempts = tenants.Issued, t.now, tenants.Finding{}, 0

@@ -11,12 +11,12 @@ import (
 
 // An issuer is read together with its first account, which every issuer has.
 const (
-	issuerColumns = `i.id, i.name, i.directory, i.profile, b.id, b.url, i.caa, i.limits, i.overrides, i.free_ari`
+	issuerColumns = `i.id, i.name, i.directory, i.profile, b.id, b.url, i.caa, i.profiles, i.limits, i.overrides, i.free_ari`
 	issuerTables  = `issuers i join accounts b on b.issuer_id = i.id and b.shard = 0`
 )
 
 func scanIssuer(i *tenants.Issuer) []any {
-	return []any{&i.ID, &i.Name, &i.Directory, &i.Profile, &i.AccountID, &i.Account, doc(&i.CAA), doc(&i.Limits),
+	return []any{&i.ID, &i.Name, &i.Directory, &i.Profile, &i.AccountID, &i.Account, doc(&i.CAA), doc(&i.Profiles), doc(&i.Limits),
 		overriding{&i.Limits}, flag{&i.FreeARI}}
 }
 
@@ -87,12 +87,21 @@ func (t *tx) saveIssuer(i tenants.Issuer) (id tenants.IssuerID, err error) {
 	return id, t.ensureAccounts(id, 1)
 }
 
-// SaveCAA keeps which identities a CAA record may name to allow the issuer, as its directory says.
-func (s *System) SaveCAA(ctx context.Context, id tenants.IssuerID, identities []string) error {
+const saveMetaSQL = `update issuers set caa = $2, profiles = $3 where id = $1 and (caa <> $2 or profiles <> $3)`
+
+// SaveMeta keeps what the issuer's directory says: which identities a CAA record may name to allow it, and which profiles it
+// offers, by name, with what it says of them.
+func (s *System) SaveMeta(ctx context.Context, id tenants.IssuerID, identities []string, profiles map[string]string) error {
 	return s.db.housekeep(ctx, func(t *tx) error {
-		_, err := t.execIssuers(`update issuers set caa = $2 where id = $1 and caa <> $2`, id, clean(enc(append([]string{}, identities...)))) // none is not unknown
+		_, err := t.execIssuers(saveMetaSQL, id, clean(enc(append([]string{}, identities...))), encProfiles(profiles))
 		return err
 	})
+}
+
+func encProfiles(profiles map[string]string) string {
+	known := map[string]string{} // none is not unknown
+	maps.Copy(known, profiles)
+	return clean(enc(known))
 }
 
 // defaultIssuer is the issuer of new certificates. Its row exists before the authority was ever reached.

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -87,7 +86,7 @@ func (t *tx) planOrder(d *domainRow, why tenants.Reason, replaces string, spare 
 		State: tenants.Planned, Revision: 1, Names: f.Certificate.Names, Reason: why, CSR: next.CSR, Replaces: replaces, Created: t.now,
 		Reached: map[tenants.OrderState]time.Time{tenants.Planned: t.now}}
 	issuer, detour := tenants.Choose(f, t.now)
-	o.Issuer, o.Account, o.Detour, o.Profile = issuer.ID, issuer.AccountID, detour, cmp.Or(f.Certificate.Profile, issuer.Profile)
+	o.Issuer, o.Account, o.Detour, o.Profile = issuer.ID, issuer.AccountID, detour, f.ProfileAt(issuer)
 	if issuer.ID != f.Signer.ID { // nobody else knows the version
 		o.Replaces = ""
 	}

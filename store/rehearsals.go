@@ -220,17 +220,13 @@ func (t *tx) planRehearsal(d *domainRow, f tenants.Facts, key tenants.Secret, se
 	if staging.ID == "" || d.orderState != "" {
 		return conflict("There is no room for a dry run of %s now. Read the domain again.", d.Name)
 	}
-	profile := f.Certificate.Profile
-	if profile == "" {
-		profile = staging.Profile
-	}
 	sealed, err := t.db.seal(t.query, d.Tenant, key, orderKey(id))
 	if err != nil {
 		return err
 	}
 	reached := map[tenants.OrderState]time.Time{tenants.Planned: t.now}
 	if _, err := t.exec(addRehearsedSQL, id, d.Tenant, d.ID, f.Certificate.ID, staging.ID, staging.AccountID, tenants.Planned,
-		enc(f.Certificate.Names), profile, tenants.InRehearsal, sealed, enc(reached), us(t.now)); err != nil {
+		enc(f.Certificate.Names), f.ProfileAt(staging), tenants.InRehearsal, sealed, enc(reached), us(t.now)); err != nil {
 		return err
 	}
 	t.touch(d.Tenant, d.ID)

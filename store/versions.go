@@ -11,14 +11,15 @@ import (
 	"perennial/tenants"
 )
 
-const versionColumns = `v.id, v.tenant_id, v.certificate_id, v.order_id, v.issuer_id, v.account_id, v.number, v.names, v.serial, v.issuer, v.not_before,
+const versionColumns = `v.id, v.tenant_id, v.certificate_id, v.order_id, v.issuer_id, v.account_id, v.number, v.names,
+(select o.profile from orders o where o.id = v.order_id), v.serial, v.issuer, v.not_before,
 v.not_after, v.key_type, v.spki, v.fingerprint, v.ari_cert_id, v.chain, v.reason, v.issued_at, v.replaced_at, v.key_created_at,
 case when v.private_key is null then 1 else 0 end, ` + revocationColumns
 
 func readVersion(r rows) (v tenants.Version, err error) { return v, r.Scan(scanVersion(&v)...) }
 
 func scanVersion(v *tenants.Version) []any {
-	return append([]any{&v.ID, &v.Tenant, &v.Certificate, &v.Order, &v.IssuerID, &v.Account, &v.Number, doc(&v.Names), &v.Serial, &v.Issuer, at(&v.NotBefore),
+	return append([]any{&v.ID, &v.Tenant, &v.Certificate, &v.Order, &v.IssuerID, &v.Account, &v.Number, doc(&v.Names), &v.Profile, &v.Serial, &v.Issuer, at(&v.NotBefore),
 		at(&v.NotAfter), &v.KeyType, &v.SPKI, &v.Fingerprint, &v.ARICertID, &v.Chain, &v.Reason, at(&v.Issued), at(&v.Replaced), at(&v.KeyCreated),
 		flag{&v.OwnKey}}, scanRevocation(&v.Revocation)...)
 }

@@ -33,6 +33,7 @@ var repairs = map[Code]string{
 	CABroken:          "Read the authority’s raw answer on the page of one domain, and report it to the authority. Certificates that are valid stay valid.",
 	RevocationRefused: "Read the authority’s raw answer on the page of the certificate, or ask the authority to revoke it. We ask again from time to time.",
 	RehearsalNowhere:  "Name the authority’s staging directory in the configuration, or tell the tenants that there are no dry runs. Certificates are not affected.",
+	CAProfile:         "Choose another profile for this authority in the settings of the portal. The next orders name that one.",
 	CAAccount:         "Read the authority’s raw answer on the page of one domain, and repair the account: new terms, or the external account binding.",
 }
 

@@ -24,8 +24,7 @@ type Check struct {
 	Zone       string // apex of the zone that holds the challenge name; empty when none was found
 	Delegation []Asked
 	CAA        []AskedCAA // from the name upwards, as a CA climbs (RFC 8659, section 3)
-	Wildcard   bool
-	Blind      bool `json:",omitempty"` // our own recursive name servers answered nothing at all
+	Blind      bool       `json:",omitempty"` // our own recursive name servers answered nothing at all
 }
 
 // Answers is a fingerprint of what DNS says of delegation and CAA, the same for two looks that saw the same. It is empty

@@ -24,7 +24,7 @@ const nearLine = 10 * time.Minute
 // IssuersOwn reports whether a cause of failure is the issuer's own, so that the same order may succeed at another.
 func (c Code) IssuersOwn() bool {
 	switch c {
-	case CASilent, CARateLimited, CABroken, CAStuck, CAAccount, BudgetSpent:
+	case CASilent, CARateLimited, CABroken, CAStuck, CAAccount, CAProfile, BudgetSpent:
 		return true
 	}
 	return false
@@ -82,7 +82,7 @@ func (f Facts) lineNear(now time.Time) bool {
 // caaAllows judges by the last look. An issuer whose directory was never read is not known to be allowed.
 func (f Facts) caaAllows(o Offer) bool {
 	c := f.Domain.Check
-	return o.CAA != nil && c != nil && judgeCAA(o.Issuer, *c).OK()
+	return o.CAA != nil && c != nil && judgeCAA(o.Issuer, f.Names(), *c).OK()
 }
 
 func (f Facts) whyNot(o Offer, now time.Time) string {

@@ -56,7 +56,7 @@ func TestChoose(t *testing.T) {
 		"the second has failed for a while": {offers: []Offer{a.failing(long), b.failing(short), c}, want: "b", why: "a has failed"},
 		"the second has failed too":         {offers: []Offer{a.failing(long), b.failing(long), c}, want: "c", why: "a has failed"},
 	} {
-		f := Facts{Offers: test.offers, Policy: Policy{FailoverAfter: 6}}
+		f := Facts{Offers: test.offers, Policy: Policy{FailoverAfter: 6}, Certificate: Certificate{Names: testNames}}
 		if test.never {
 			f.Policy.FailoverAfter = 0
 		}

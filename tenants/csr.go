@@ -191,6 +191,9 @@ func foreignNames(asked, names []string) string {
 	if len(foreign) == 0 {
 		return ""
 	}
+	if len(names) == 1 && slices.Equal(foreign, lacking([]string{Sibling(names[0])}, nil)) { // the one that it could be for
+		return fmt.Sprintf("The CSR asks for %s, which this certificate is not for yet. Choose both names first, or leave that one out and make the CSR again.", foreign[0])
+	}
 	return fmt.Sprintf("The CSR asks for %s, which this certificate is not for. Leave that out and make the CSR again.", list(foreign))
 }
 

@@ -94,6 +94,7 @@ type Certificate struct {
 	RenewNow  time.Time // a person asked at this instant; zero otherwise
 	RenewedBy string    // who asked
 
+	Prefers       IssuerID    // asked first as long as the policy allows it; empty: as the policy has it
 	Strategy      KeyStrategy // where the next key comes from
 	CSR           string      // the customer's own, PEM; empty when there is none
 	Changed       time.Time   // when a person changed what the next version is ordered with; zero otherwise
@@ -144,6 +145,7 @@ type Version struct {
 	Account     AccountID // that it was ordered with
 	Number      int       // 1 for the first of the lineage
 	Names       []string
+	Profile     string // ACME profile that it was ordered with; empty: none was named
 	Serial      string // lower-case hex
 	Issuer      string // the signing CA's common name
 	NotBefore   time.Time
@@ -167,12 +169,13 @@ func (v Version) Lifetime() time.Duration { return v.NotAfter.Sub(v.NotBefore) }
 // Issuer is an ACME CA as the portal uses it.
 type Issuer struct {
 	ID        IssuerID
-	Name      string    // as pages show it: "Let’s Encrypt"
-	Directory string    // RFC 8555, section 7.1.1; its URL is the identity of the issuer
-	Profile   string    // asked for unless the certificate names another
-	AccountID AccountID // which account of ours there is used: the tenant's where the issuer was read for one, else the first
-	Account   string    // its URL, empty before registration
-	CAA       []string  // identities that a CAA record may name (from the directory's meta)
+	Name      string            // as pages show it: "Let’s Encrypt"
+	Directory string            // RFC 8555, section 7.1.1; its URL is the identity of the issuer
+	Profile   string            // asked for unless the certificate names another
+	Profiles  map[string]string // that it offers: name → what it says of it; nil while its directory was not read
+	AccountID AccountID         // which account of ours there is used: the tenant's where the issuer was read for one, else the first
+	Account   string            // its URL, empty before registration
+	CAA       []string          // identities that a CAA record may name (from the directory's meta)
 	Limits    Limits
 	FreeARI   bool // a renewal that names what it replaces (RFC 9773, section 5) spends none of Limits
 }

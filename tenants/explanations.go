@@ -18,7 +18,7 @@ import (
 //	got     what that server answered        act     "issue" or "renew"
 //	seen    how many servers show our TXT    asked   of how many
 //	limit   the policy's longest use of a key made   since when the key is in use
-//	why     what CheckCSR says of the CSR
+//	why     what CheckCSR says of the CSR    profile the ACME profile that was asked for
 var explanations = map[Code]Explanation{
 	DelegationMissing: {
 		Short: "Add 1 DNS record", Happened: "The DNS record is not there yet",
@@ -144,6 +144,16 @@ var explanations = map[Code]Explanation{
 		Short: "{ca|Authority} refuses our account", Happened: "{ca|The authority} refuses our account",
 		Why: "The account is not accepted, or its terms or its external binding have changed.",
 		Who: OperatorDo, Do: "Nothing for you to do. Whoever runs this portal has to repair the account.",
+	},
+	CAProfile: {
+		Short: "{ca|Authority} has no such profile", Happened: "{ca|The authority} does not offer the profile {profile|that we asked for}",
+		Why: "The settings of this portal ask for it, and {ca|the authority} has ended or renamed it.",
+		Who: OperatorDo, Do: "Whoever runs this portal has to choose another profile. Until then you can choose one for this certificate under Change certificate.",
+	},
+	CAProfile + "/" + caseChosen: {
+		Short: "Choose another profile", Happened: "{ca|The authority} no longer offers the profile {profile|that was chosen}",
+		Why: "It was chosen for this certificate, and {ca|the authority} has ended or renamed it.",
+		Who: Customer, Do: "Choose another profile under Change certificate, or leave it to the authority. We order with it at once.",
 	},
 	RevocationRefused: {
 		Short: "{ca|Authority} refuses to revoke", Happened: "{ca|The authority} refuses to revoke the version",

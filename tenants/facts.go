@@ -25,6 +25,14 @@ type Facts struct {
 	Rehearsal   *Rehearsal      // one that is asked for, under way, or not tidied up; else nil
 }
 
+// Names are what the open order asks for, or else what the next one will.
+func (f Facts) Names() []string {
+	if f.Order != nil && f.Order.State.Open() {
+		return f.Order.Names
+	}
+	return f.Certificate.Names
+}
+
 // Authorization is what an account of ours won at an issuer, and may live on there (RFC 8555, section 7.1.4).
 type Authorization struct {
 	URL     string

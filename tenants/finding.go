@@ -29,6 +29,7 @@ const (
 	CABroken          Code = "ca.broken_answer"       // an answer that breaks the protocol or our checks
 	CAStuck           Code = "ca.stuck"               // processing without end
 	CAAccount         Code = "ca.account"             // account refused: EAB, terms, deactivated
+	CAProfile         Code = "ca.profile"             // the CA does not offer the profile that was asked for
 	RevocationRefused Code = "ca.revocation"          // the CA does not revoke what we ask it to
 	CARefusesCSR      Code = "ca.csr"                 // the customer's own CSR, or its key
 	CARefusesKey      Code = "ca.key"                 // a key of ours that served a version before
@@ -75,6 +76,20 @@ func (f Finding) Again(now time.Time, seed string) time.Time {
 func (f Finding) Cleaned() Finding {
 	if strings.HasPrefix(string(f.Code), "zone.") {
 		return Finding{}
+	}
+	return f
+}
+
+// caseChosen is that of a CAProfile which a person chose for the certificate.
+const caseChosen = "chosen"
+
+// WithProfile is the finding with the profile of the order that met it.
+func (f Finding) WithProfile(o Order, c Certificate) Finding {
+	if f.Code != CAProfile {
+		return f
+	}
+	if f = f.With("profile", o.Profile); o.Profile == c.Profile {
+		return f.With("case", caseChosen)
 	}
 	return f
 }

@@ -6,20 +6,20 @@ import (
 	"strings"
 )
 
-// Judge says what one look at DNS means. The zero Finding means that an order may be placed: every authoritative
-// server answered with our delegation, and CAA lets the issuer issue.
+// Judge says what one look at DNS means for an order of names. The zero Finding means that it may be placed: every
+// authoritative server answered with our delegation, and CAA lets the issuer issue for each of the names.
 //
 // A server that could not be asked is never held against the customer: as long as no server answered with anything
 // but our record, the finding is DNSSilent or DNSBroken. One server that still lacks the record is enough to wait, because
 // the CA may ask that one. When our own recursive servers are silent, nothing else of the look counts.
-func Judge(d Delegation, issuer Issuer, c Check) Finding {
+func Judge(d Delegation, issuer Issuer, names []string, c Check) Finding {
 	if c.Blind {
 		return delegationFinding(ResolverSilent, d, c, nil)
 	}
 	if f := judgeDelegation(d, c); !f.OK() {
 		return f
 	}
-	return judgeCAA(issuer, c)
+	return judgeCAA(issuer, names, c)
 }
 
 func judgeDelegation(d Delegation, c Check) Finding {
@@ -69,7 +69,7 @@ func delegationFinding(code Code, d Delegation, c Check, blamed []Asked) Finding
 
 // judgeCAA climbs as a CA does (RFC 8659, section 3): the first name with records decides, and a name that could
 // not be asked forbids.
-func judgeCAA(issuer Issuer, c Check) Finding {
+func judgeCAA(issuer Issuer, names []string, c Check) Finding {
 	if len(issuer.CAA) == 0 {
 		return Finding{} // a CA that publishes no identity cannot be named by a record
 	}
@@ -79,7 +79,17 @@ func judgeCAA(issuer Issuer, c Check) Finding {
 			return Finding{Code: CAAUnknown, Raw: asked.Failed, Args: map[string]string{
 				"ca": issuer.Name, "at": asked.Name, "got": asked.Failed}}
 		case len(asked.Records) > 0:
-			return judgeRecords(issuer, c.Wildcard, asked)
+			return judgeNames(issuer, names, asked)
+		}
+	}
+	return Finding{}
+}
+
+// judgeNames asks for each name: the same records may allow one of them and forbid its wildcard.
+func judgeNames(issuer Issuer, names []string, asked AskedCAA) Finding {
+	for _, name := range names {
+		if f := judgeRecords(issuer, strings.HasPrefix(name, "*."), asked); !f.OK() {
+			return f
 		}
 	}
 	return Finding{}

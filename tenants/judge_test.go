@@ -7,6 +7,7 @@ import (
 )
 
 var (
+	testNames      = []string{"shop.acme.example"}
 	testDelegation = Delegation{Base: "shop.acme.example", Label: "k3x9t2", Zone: "dcv.portal.example"}
 	testIssuer     = Issuer{Name: "Example CA", Account: "https://ca.example/acct/1", CAA: []string{"ca.example", "ca2.example"}}
 )
@@ -47,7 +48,7 @@ func TestJudgeDelegation(t *testing.T) {
 		{"", "missing:NXDOMAIN", DomainMissing, ""},
 		{"", "silent:SERVFAIL", DNSBroken, ""},
 	} {
-		f := Judge(testDelegation, testIssuer, Check{Zone: c.zone, Delegation: answers(c.answers)})
+		f := Judge(testDelegation, testIssuer, testNames, Check{Zone: c.zone, Delegation: answers(c.answers)})
 		if f.Code != c.want || f.Args["server"] != c.server {
 			t.Errorf("zone %q, %q: %v, want %q at %q", c.zone, c.answers, f, c.want, c.server)
 		}
@@ -64,7 +65,7 @@ func TestJudgeWantsEveryServer(t *testing.T) {
 			for _, order := range []string{a + " " + b, b + " " + a, "right " + a + " " + b} {
 				words := strings.Fields(order)
 				all := strings.Count(order, "right") == len(words)
-				if got := Judge(testDelegation, testIssuer, Check{Zone: "acme.example", Delegation: answers(order)}).OK(); got != all {
+				if got := Judge(testDelegation, testIssuer, testNames, Check{Zone: "acme.example", Delegation: answers(order)}).OK(); got != all {
 					t.Errorf("%q may be ordered: %v", order, got)
 				}
 			}
@@ -143,7 +144,11 @@ func TestJudgeCAA(t *testing.T) {
 		{"acme: 0 issue ca.example;", false, ""},
 		{"acme: 0 issue old-ca.example // 0 issue ca.example; validationmethods=http-01", false, "dns.caa.forbidden/method"},
 	} {
-		f := Judge(testDelegation, testIssuer, Check{Zone: "acme.example", Delegation: answers("right"), CAA: climb(c.climb), Wildcard: c.wildcard})
+		name := "shop.acme.example"
+		if c.wildcard {
+			name = Sibling(name)
+		}
+		f := Judge(testDelegation, testIssuer, []string{name}, Check{Zone: "acme.example", Delegation: answers("right"), CAA: climb(c.climb)})
 		got := string(f.Code)
 		if !f.OK() {
 			got += "/" + f.Args["case"]
@@ -154,9 +159,27 @@ func TestJudgeCAA(t *testing.T) {
 	}
 }
 
+// A name and its wildcard need both properties to allow them.
+func TestJudgeCAAForBothNames(t *testing.T) {
+	both := WithSibling.Of("shop.acme.example")
+	for climbed, want := range map[string]string{
+		"shop.acme: | acme: | example:":                                    "",
+		"acme: 0 issue ca.example":                                         "",
+		"acme: 0 issue ca.example // 0 issuewild ca.example":               "",
+		"acme: 0 issue ca.example // 0 issuewild ;":                        `acme.example. CAA 0 issuewild "ca.example"`,
+		"acme: 0 issue old-ca.example // 0 issuewild ca.example":           `acme.example. CAA 0 issue "ca.example"`,
+		"shop.acme: 0 issuewild old-ca.example | acme: 0 issue ca.example": `shop.acme.example. CAA 0 issuewild "ca.example"`,
+	} {
+		f := Judge(testDelegation, testIssuer, both, Check{Zone: "acme.example", Delegation: answers("right"), CAA: climb(climbed)})
+		if got := f.Args["line"]; got != want || f.OK() != (want == "") {
+			t.Errorf("%s: %v, want %q", climbed, f, want)
+		}
+	}
+}
+
 func TestJudgeCAAOffersTheRecordToAdd(t *testing.T) {
 	look := Check{Zone: "acme.example", Delegation: answers("right"), CAA: climb("shop.acme: | acme: 0 issue old-ca.example")}
-	f := Judge(testDelegation, testIssuer, look)
+	f := Judge(testDelegation, testIssuer, testNames, look)
 	if got, want := f.Args["line"], `acme.example. CAA 0 issue "ca.example"`; got != want {
 		t.Errorf("line %s, want %s", got, want)
 	}
@@ -167,22 +190,22 @@ func TestJudgeCAAOffersTheRecordToAdd(t *testing.T) {
 	if e.Happened != "Example CA refuses to renew" || e.Why != "A CAA record at acme.example names only another authority." {
 		t.Errorf("explained as %+v", e)
 	}
-	look.Wildcard, look.CAA = true, climb("acme: 0 issuewild old-ca.example")
-	if got, want := Judge(testDelegation, testIssuer, look).Args["line"], `acme.example. CAA 0 issuewild "ca.example"`; got != want {
+	look.CAA = climb("acme: 0 issuewild old-ca.example")
+	if got, want := Judge(testDelegation, testIssuer, []string{"*.shop.acme.example"}, look).Args["line"], `acme.example. CAA 0 issuewild "ca.example"`; got != want {
 		t.Errorf("line %s, want %s", got, want)
 	}
 }
 
 func TestJudgeComesToDelegationFirst(t *testing.T) {
 	look := Check{Zone: "acme.example", Delegation: answers("missing"), CAA: climb("acme: !")}
-	if f := Judge(testDelegation, testIssuer, look); f.Code != DelegationMissing {
+	if f := Judge(testDelegation, testIssuer, testNames, look); f.Code != DelegationMissing {
 		t.Errorf("%v", f)
 	}
 }
 
 func TestJudgeLeavesCAAToTheIssuerThatPublishesNone(t *testing.T) {
 	for _, c := range []string{"acme: !", "acme: 0 issue old-ca.example", "acme: 128 tbs x"} {
-		if f := Judge(testDelegation, Issuer{Name: "Pebble"}, Check{Zone: "acme.example", Delegation: answers("right"), CAA: climb(c)}); !f.OK() {
+		if f := Judge(testDelegation, Issuer{Name: "Pebble"}, testNames, Check{Zone: "acme.example", Delegation: answers("right"), CAA: climb(c)}); !f.OK() {
 			t.Errorf("%s: %v", c, f)
 		}
 	}

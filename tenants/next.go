@@ -137,11 +137,11 @@ func certified(f Facts, now time.Time) (Step, bool) {
 // again, or wait until the next look.
 func (f Facts) proof(now time.Time) (Step, bool) {
 	c := f.Domain.Check
-	if c != nil && now.Sub(c.At) < FreshFor && Judge(f.Domain.Delegation, f.Issuer, *c).OK() {
+	if c != nil && now.Sub(c.At) < FreshFor && Judge(f.Domain.Delegation, f.Issuer, f.Names(), *c).OK() {
 		return Step{}, true
 	}
 	look := f.nextLook(now)
-	if c == nil || !look.After(now) || Judge(f.Domain.Delegation, f.Issuer, *c).OK() {
+	if c == nil || !look.After(now) || Judge(f.Domain.Delegation, f.Issuer, f.Names(), *c).OK() {
 		return Step{Act: ActLook}, false
 	}
 	return Step{Act: ActWait, At: look, Why: "We look at the record again."}, false

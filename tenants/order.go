@@ -69,6 +69,9 @@ type Order struct {
 // Flying reports whether newOrder may have been sent and was not answered yet.
 func (o Order) Flying() bool { return o.State == Planned && !o.Placing.IsZero() }
 
+// Unplaced reports whether the order is only planned: nothing of it was sent.
+func (o Order) Unplaced() bool { return o.State == Planned && o.Placing.IsZero() }
+
 // Challenge is one DNS-01 challenge of an order (RFC 8555, section 8.4) and the TXT record that answers it.
 type Challenge struct {
 	ID        ChallengeID

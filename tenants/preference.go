@@ -2,6 +2,7 @@ package tenants
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,6 +30,37 @@ func (p Policy) FailoverWords() string {
 func (p Policy) patience() time.Duration {
 	return time.Duration(min(p.FailoverAfter, maxFailover)) * time.Hour
 }
+
+// OffersFor are the offers in the order in which a certificate that prefers id has them asked: that one first, as long as
+// the policy allows it, and then as the policy has them.
+func (f Facts) OffersFor(id IssuerID) []Offer {
+	rank := func(o Offer) int {
+		if o.ID == id {
+			return -1
+		}
+		return slices.Index(f.Policy.Issuers, o.ID)
+	}
+	return slices.SortedStableFunc(slices.Values(f.Offers), func(a, b Offer) int { return cmp.Compare(rank(a), rank(b)) })
+}
+
+func (f Facts) offers(id IssuerID) bool {
+	return slices.ContainsFunc(f.Offers, func(o Offer) bool { return o.ID == id })
+}
+
+// ProfileAt is the ACME profile that an order at one of the issuers names, empty for none. An issuer that is only asked because the
+// preferred one fails, and does not offer what was chosen for that one, is asked for what is usual there.
+func (f Facts) ProfileAt(i Issuer) string {
+	chosen := f.Certificate.Profile
+	_, offered := i.Profiles[chosen]
+	preferred := len(f.Offers) > 0 && f.Offers[0].ID == i.ID
+	if chosen != "" && (offered || preferred || i.Profiles == nil) {
+		return chosen
+	}
+	return i.Profile
+}
+
+// ProfileNames are the profiles that the issuer offers, sorted.
+func (i Issuer) ProfileNames() []string { return slices.Sorted(maps.Keys(i.Profiles)) }
 
 // IssuerField is the name of the field of a policy's n-th issuer, from 0.
 func IssuerField(n int) string { return "issuer" + strconv.Itoa(n+1) }

@@ -106,11 +106,11 @@ func (r Rehearsal) over(f Facts, real Step, now time.Time) Finding {
 // 8657, section 3).
 func (f Facts) Pinned() bool {
 	c, other := f.Domain.Check, f.Issuer
-	if c == nil || f.Rehearsal == nil || !judgeCAA(f.Issuer, *c).OK() {
+	if c == nil || f.Rehearsal == nil || !judgeCAA(f.Issuer, f.Names(), *c).OK() {
 		return false
 	}
 	other.Account = f.Rehearsal.Issuer.Account
-	return judgeCAA(other, *c).Args["case"] == caseAccount
+	return judgeCAA(other, f.Names(), *c).Args["case"] == caseAccount
 }
 
 // OfPinned is the finding of a dry run for which f was found, where Facts.Pinned: a refusal for CAA's sake says nothing about
@@ -124,7 +124,7 @@ func (f Finding) OfPinned() Finding {
 
 // amiss is what the last look found in the way of an order; zero for nothing.
 func (f Facts) amiss() Finding {
-	judged := Judge(f.Domain.Delegation, f.Issuer, *f.Domain.Check)
+	judged := Judge(f.Domain.Delegation, f.Issuer, f.Names(), *f.Domain.Check)
 	if !judged.OK() && judged.Code == f.Domain.Finding.Code { // the same, with all that its sentences need
 		return f.Domain.Finding
 	}

@@ -5,23 +5,31 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
 // Settings are what a person chooses about the next versions of a certificate.
 type Settings struct {
-	KeyType  KeyType // of keys that we make
+	Names    []string // sorted
+	Prefers  IssuerID // asked first; empty: as the policy has it
+	KeyType  KeyType  // of keys that we make
 	Strategy KeyStrategy
 	CSR      string // the customer's own, PEM; only with OwnCSR
 	own      CSR    // the same, read
+	Profile  string // ACME profile; empty: what is usual at the issuer
 }
 
 // SettingsForm is settings as people type them. The names in brackets are those of a refusal's Fields.
 type SettingsForm struct {
+	Names    string // [names] a NameChoice; empty: as it is
+	Prefers  string // [authority] id; empty: as the policy has it
 	KeyType  string // [key_type]
 	Strategy string // [strategy]
 	CSR      string // [csr]
+	Profile  string // [profile] empty: the usual one
 }
 
 // SettingsEffect is what other settings change, and what that causes.
@@ -39,7 +47,8 @@ type SettingsEffect struct {
 // one that the next key would have.
 func (f Facts) SettingsForm() SettingsForm {
 	c := f.Certificate
-	return SettingsForm{KeyType: string(f.Policy.KeyFor(c.KeyType)), Strategy: string(cmp.Or(c.Strategy, RotateKey)), CSR: c.CSR}
+	return SettingsForm{Names: string(c.NameChoice()), Prefers: string(c.Prefers), KeyType: string(f.Policy.KeyFor(c.KeyType)),
+		Strategy: string(cmp.Or(c.Strategy, RotateKey)), CSR: c.CSR, Profile: c.Profile}
 }
 
 // SPKI is the SHA-256 of the public key in the customer's own CSR, lower-case hex; empty without one.
@@ -49,18 +58,16 @@ func (s Settings) SPKI() string { return s.own.SPKI }
 // field's name.
 func (f Facts) ParseSettings(form SettingsForm) (Settings, error) {
 	wrong := faults{}
-	s := Settings{KeyType: f.Certificate.KeyType, Strategy: KeyStrategy(form.Strategy)}
+	s := Settings{Names: f.wantedNames(form.Names, wrong), Prefers: f.wantedIssuer(form.Prefers, wrong),
+		KeyType: f.Certificate.KeyType, Strategy: KeyStrategy(form.Strategy)}
+	s.Profile = f.wantedProfile(form.Profile, s.Prefers, wrong)
 	switch {
 	case !slices.Contains(strategies, s.Strategy):
 		wrong["strategy"] = "It is not said where the key comes from. Choose one of the three ways."
 	case !f.Policy.AllowsStrategy(s.Strategy):
 		wrong["strategy"] = refusedStrategy[s.Strategy]
 	case s.Strategy == OwnCSR:
-		var err error
-		if s.own, err = CheckCSR(form.CSR, f.Certificate.Names, f.Policy); err != nil {
-			return s, err
-		}
-		s.CSR = form.CSR
+		s.own, s.CSR = f.wantedCSR(form.CSR, s.Names, wrong), form.CSR
 	default:
 		s.KeyType = f.wantedKey(form.KeyType, wrong)
 	}
@@ -72,6 +79,47 @@ var strategies = []KeyStrategy{RotateKey, ReuseKey, OwnCSR}
 var refusedStrategy = map[KeyStrategy]string{
 	ReuseKey: "The policy allows no key to serve more than one version. Choose a new key each time, or ask an admin to allow reuse.",
 	OwnCSR:   "The policy allows no CSRs of your own. Leave the key to us, or ask an admin to allow them.",
+}
+
+func (f Facts) wantedNames(typed string, wrong faults) []string {
+	switch choice := NameChoice(typed); choice {
+	case NameAlone, WithSibling:
+		return choice.Of(f.Domain.Name)
+	case "":
+	default:
+		wrong["names"] = "There is no such choice of names. Choose one of the two; other names are domains of their own."
+	}
+	return f.Certificate.Names
+}
+
+// wantedIssuer refuses whoever the policy does not allow, but not who was chosen before that.
+func (f Facts) wantedIssuer(typed string, wrong faults) IssuerID {
+	id := IssuerID(typed)
+	if id != "" && id != f.Certificate.Prefers && !f.offers(id) {
+		wrong["authority"] = "The policy allows no certificates from this authority. Choose another one, or ask an admin to allow it."
+	}
+	return id
+}
+
+func (f Facts) wantedProfile(typed string, prefers IssuerID, wrong faults) string {
+	issuer := f.OffersFor(prefers)[0].Issuer
+	if _, offered := issuer.Profiles[typed]; typed == "" || offered || issuer.Profiles == nil && typed == f.Certificate.Profile {
+		return typed
+	}
+	if len(issuer.Profiles) == 0 {
+		wrong["profile"] = fmt.Sprintf("%s offers no profiles. Leave the choice to it.", issuer.Name)
+	} else {
+		wrong["profile"] = fmt.Sprintf("%s does not offer the profile %s. Choose among %s.", issuer.Name, show(typed), list(issuer.ProfileNames()))
+	}
+	return typed
+}
+
+func (f Facts) wantedCSR(typed string, names []string, wrong faults) CSR {
+	own, err := CheckCSR(typed, names, f.Policy)
+	if e, ok := err.(*Error); ok {
+		maps.Copy(wrong, e.Fields)
+	}
+	return own
 }
 
 func (f Facts) wantedKey(typed string, wrong faults) KeyType {
@@ -116,8 +164,8 @@ func (f Facts) refuseKey(s Settings, served *Version, exposed bool, now time.Tim
 		text = "The key of this CSR was reported as compromised, so no certificate may be for it. Make a new key, and paste the CSR for it."
 	}
 	if text == "" {
-		after := f
-		after.Certificate.Strategy, after.Certificate.CSR, after.Exposed = s.Strategy, s.CSR, false
+		after := f.after(s)
+		after.Exposed = false
 		after.Order = nil
 		if lacks := after.Lacking(later(f.Certificate.Plan.At, now)); !lacks.OK() {
 			text = Explain(lacks).Why + " Make a new key, and paste the CSR for it."
@@ -132,7 +180,7 @@ func (f Facts) refuseKey(s Settings, served *Version, exposed bool, now time.Tim
 // inUse is the settings in use. A CSR that the rules refuse by now has no key to show.
 func (f Facts) inUse() Settings {
 	c := f.Certificate
-	s := Settings{KeyType: f.Policy.KeyFor(c.KeyType), Strategy: cmp.Or(c.Strategy, RotateKey), CSR: c.CSR}
+	s := Settings{Names: c.Names, Prefers: c.Prefers, KeyType: f.Policy.KeyFor(c.KeyType), Strategy: cmp.Or(c.Strategy, RotateKey), CSR: c.CSR, Profile: c.Profile}
 	if s.Strategy == OwnCSR {
 		s.own = c.own()
 	}
@@ -171,35 +219,100 @@ func (f Facts) settingRows(s Settings) []Change {
 			kind, csr = string(s.own.KeyType), "for the key "+s.own.SPKI[:8]+"…"
 		}
 	}
-	return []Change{{Field: "Key type", After: kind}, {Field: "Key comes from", After: strategyWords[s.Strategy]}, {Field: "Your CSR", After: csr}}
+	rows := []Change{{Field: "Names", After: f.Domain.InWords(s.Names)}}
+	if len(f.Offers) > 1 {
+		rows = append(rows, Change{Field: "Authority", After: f.issuerWords(s.Prefers)})
+	}
+	rows = append(rows, Change{Field: "Key type", After: kind}, Change{Field: "Key comes from", After: strategyWords[s.Strategy]}, Change{Field: "Your CSR", After: csr})
+	if f.choosesProfile() {
+		rows = append(rows, Change{Field: "Profile", After: cmp.Or(s.Profile, "the authority’s default")})
+	}
+	return rows
 }
 
-// differs is what a version with s would not share with what there is: the version that an open order will bring, or else
-// the current one. Empty when there is neither, or no difference.
+// choosesProfile reports whether there is, or was, a profile to choose at any issuer.
+func (f Facts) choosesProfile() bool {
+	return f.Certificate.Profile != "" || slices.ContainsFunc(f.Offers, func(o Offer) bool { return len(o.Profiles) > 0 })
+}
+
+func (f Facts) issuerWords(id IssuerID) string {
+	if id != "" && !f.offers(id) {
+		return "one that the policy no longer allows"
+	}
+	name := f.OffersFor(id)[0].Name
+	if id == "" {
+		return "as the policy has it, " + name + " first"
+	}
+	return name + " first"
+}
+
+// differs is what a version with s would not share with what there is: the version that an order under way will bring, or
+// else the current one. Empty when there is neither, or no difference.
 func (f Facts) differs(s Settings) string {
-	was := f.inUse().key()
-	if f.Order == nil || !f.Order.State.Open() {
-		if f.Current == nil {
-			return ""
-		}
-		was = keyOf{f.Current.OwnKey, f.Current.KeyType, f.Current.SPKI}
+	was, exists := f.newest()
+	if !exists {
+		return ""
 	}
-	is := s.key()
+	after := f.after(s)
+	preferred, is := after.Offers[0].Issuer, s.key()
+	var what []string
+	if len(f.Certificate.Names) > 0 && !sameNames(was.names, s.Names) {
+		what = append(what, "names")
+	}
+	if chosen := s.Prefers != "" || f.Certificate.Prefers != ""; chosen && was.issuer != preferred.ID {
+		what = append(what, "authority")
+	}
 	switch {
-	case was.own != is.own:
-		return "source of the key"
-	case is.own && was.spki != is.spki:
-		return "CSR"
-	case was.kind != is.kind:
-		return "key type"
+	case was.key.own != is.own:
+		what = append(what, "source of the key")
+	case is.own && was.key.spki != is.spki:
+		what = append(what, "CSR")
+	case was.key.kind != is.kind:
+		what = append(what, "key type")
 	}
-	return ""
+	if was.profile != after.ProfileAt(preferred) {
+		what = append(what, "profile")
+	}
+	return list(what)
+}
+
+// traits are what two versions may differ in.
+type traits struct {
+	names   []string
+	issuer  IssuerID
+	key     keyOf
+	profile string
+}
+
+// newest is what the newest version will be like, or is; false when there is none.
+func (f Facts) newest() (traits, bool) {
+	switch {
+	case f.underWay():
+		return traits{f.Order.Names, f.Order.Issuer, f.inUse().key(), f.Order.Profile}, true
+	case f.Current != nil:
+		return traits{f.Current.Names, f.Current.IssuerID, keyOf{f.Current.OwnKey, f.Current.KeyType, f.Current.SPKI}, f.Current.Profile}, true
+	}
+	return traits{}, false
+}
+
+// underWay reports whether there is an open order that the authority may know of. Any other is planned anew when the settings
+// change.
+func (f Facts) underWay() bool {
+	return f.Order != nil && f.Order.State.Open() && !f.Order.Unplaced()
+}
+
+// after is the facts once s is in use.
+func (f Facts) after(s Settings) Facts {
+	c := &f.Certificate
+	c.Names, c.Prefers, c.Strategy, c.CSR, c.Profile, c.KeyType = s.Names, s.Prefers, s.Strategy, s.CSR, s.Profile, s.KeyType
+	f.Offers = f.OffersFor(s.Prefers)
+	return f
 }
 
 // Changed is when and what changed once settings with that effect are saved at now (Certificate.Changed and Change). It lies
-// behind the making of an open order, which has the settings before; and what was changed while that is open is not forgotten.
+// behind the making of an order under way, which has the settings before; and what was changed while that is open is not forgotten.
 func (f Facts) Changed(e SettingsEffect, now time.Time) (at time.Time, what string) {
-	open := f.Order != nil && f.Order.State.Open()
+	open := f.underWay()
 	switch {
 	case e.Renew && open:
 		return later(now, f.Order.Created.Add(time.Microsecond)), e.What
@@ -226,23 +339,54 @@ func (s Settings) key() keyOf {
 }
 
 func (f Facts) effectText(s Settings, e SettingsEffect, now time.Time) string {
-	with := fmt.Sprintf("with %s", article(string(s.KeyType)+" key"))
-	if s.Strategy == OwnCSR {
-		with = fmt.Sprintf("with your own %s key", s.own.KeyType)
-	}
+	with := f.orderWords(s)
 	switch {
 	case e.NoneOf:
 		return "These are the settings in use. There is nothing to save."
 	case e.Renew && f.Current == nil:
-		return fmt.Sprintf("An order is under way. Once version 1 is there, we order version 2 %s.", with)
-	case e.Renew && f.Order != nil && f.Order.State.Open():
-		return fmt.Sprintf("An order is under way. Once version %d is there, we order version %d %s.", f.Current.Number+1, f.Current.Number+2, with)
+		return fmt.Sprintf("An order is under way. Once version 1 is there, we order version 2 %s.%s", with, f.forbidden(s))
+	case e.Renew && f.underWay():
+		return fmt.Sprintf("An order is under way. Once version %d is there, we order version %d %s.%s", f.Current.Number+1, f.Current.Number+2, with, f.forbidden(s))
 	case e.Renew:
-		return fmt.Sprintf("We order version %d at once %s. Version %d stays valid until its own end.%s", f.Current.Number+1, with, f.Current.Number, f.pauseNote(now))
+		return fmt.Sprintf("We order version %d at once %s. Version %d stays valid until its own end.%s%s", f.Current.Number+1, with, f.Current.Number, f.pauseNote(now), f.forbidden(s))
 	case f.Current == nil:
-		return fmt.Sprintf("The first version is ordered %s.", with)
+		return fmt.Sprintf("The first version is ordered %s.%s", with, f.forbidden(s))
 	}
 	return fmt.Sprintf("Nothing is ordered now. Version %d is ordered when its renewal is due.", f.Current.Number+1)
+}
+
+// orderWords are the key, and what else s changes: "at Second CA for a and b with a P-256 key and the profile short".
+func (f Facts) orderWords(s Settings) string {
+	c, after := f.Certificate, f.after(s)
+	var words []string
+	if s.Prefers != c.Prefers {
+		words = append(words, "at "+after.Offers[0].Name)
+	}
+	if !sameNames(s.Names, c.Names) {
+		words = append(words, "for "+f.Domain.InWords(s.Names))
+	}
+	if s.Strategy == OwnCSR {
+		words = append(words, fmt.Sprintf("with your own %s key", s.own.KeyType))
+	} else {
+		words = append(words, "with "+article(string(s.KeyType)+" key"))
+	}
+	if s.Profile != c.Profile && s.Profile != "" {
+		words = append(words, "and the profile "+show(s.Profile))
+	}
+	return strings.Join(words, " ")
+}
+
+// forbidden says so when CAA records, as they were seen last, forbid what s asks for.
+func (f Facts) forbidden(s Settings) string {
+	if f.Domain.Check == nil {
+		return ""
+	}
+	found := judgeCAA(f.after(s).Offers[0].Issuer, s.Names, *f.Domain.Check)
+	if found.Code != CAAForbids {
+		return ""
+	}
+	e := Explain(found)
+	return fmt.Sprintf(" That order waits. %s %s", e.Why, e.Do)
 }
 
 func (f Facts) pauseNote(now time.Time) string {

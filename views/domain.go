@@ -197,6 +197,9 @@ func (p DomainPage) terms() []fact {
 		key = "yours, in your CSR"
 	}
 	facts := []fact{{"Authority", p.Issuer.Name}, {"Key", key}}
+	if len(p.Certificate.Names) > 1 {
+		facts = append([]fact{{"Names", p.Domain.InWords(p.Certificate.Names)}}, facts...)
+	}
 	if p.Lifetime > 0 {
 		facts = append(facts, fact{"Valid for", length(p.Lifetime)})
 	}
@@ -257,6 +260,9 @@ func (p DomainPage) whoFine() string {
 	case tenants.Customer:
 		if p.lacksKey() {
 			return "Only you have the key. We cannot make another one for you."
+		}
+		if p.Domain.Finding.Code == tenants.CAProfile {
+			return "It was chosen for this certificate, and we choose no other."
 		}
 		return "We cannot change that record, only look at it."
 	case tenants.DNSHost:

@@ -38,7 +38,7 @@ func (p DomainPage) customerAct() string {
 		return "add one CNAME record at " + p.Domain.Delegation.Name() + "."
 	case tenants.DelegationDiffers:
 		return "change one CNAME record at " + p.Domain.Delegation.Name() + "."
-	case tenants.KeyNeeded, tenants.CARefusesCSR:
+	case tenants.KeyNeeded, tenants.CARefusesCSR, tenants.CAProfile:
 		return lowerFirst(p.explanation().Do)
 	case tenants.CAAForbids:
 		if p.Domain.Finding.Args["case"] == "critical" {

@@ -151,7 +151,7 @@ func newDomain(name string, code tenants.Code, answers ...tenants.Asked) DomainP
 		Reserved: noon.Add(7 * day2), Created: noon.Add(-10 * time.Minute), CreatedBy: "ops@acme.example"}
 	p.Certificate = tenants.Certificate{ID: "crt_1", Domain: p.Domain.ID, Names: []string{name}, KeyType: tenants.P256}
 	if len(answers) > 0 {
-		p.Domain.Check = &tenants.Check{At: noon.Add(-12 * time.Second), Zone: "acme.example", Delegation: answers, CAA: []tenants.AskedCAA{{Name: base}, {Name: "acme.example"}}, Wildcard: name != base}
+		p.Domain.Check = &tenants.Check{At: noon.Add(-12 * time.Second), Zone: "acme.example", Delegation: answers, CAA: []tenants.AskedCAA{{Name: base}, {Name: "acme.example"}}}
 		p.Domain.Next = noon.Add(48 * time.Second)
 	}
 	if code != "" {
@@ -258,6 +258,20 @@ func failingDiffers() DomainPage {
 
 func failingCA() DomainPage {
 	return failing(tenants.CARefuses, map[string]string{"ca": "Let’s Encrypt", "name": "pay.acme.example"}, asked("x", tenants.Right))
+}
+
+// failingWildcard has a way out: its certificate is for two names, and CAA forbids one of them.
+func failingWildcard() DomainPage {
+	p := failingCAA()
+	p.Domain.Finding.Args["line"] = `acme.example. CAA 0 issuewild "letsencrypt.org"`
+	p.Certificate.Names = tenants.WithSibling.Of(p.Domain.Name)
+	return p
+}
+
+func failingProfile() DomainPage {
+	p := failing(tenants.CAProfile, map[string]string{"ca": "Let’s Encrypt", "profile": "classic", "case": "chosen"}, asked("x", tenants.Right))
+	p.Certificate.Profile = "classic"
+	return p
 }
 
 func expired() DomainPage {

@@ -62,7 +62,7 @@ func (p DomainPage) caaFinding() tenants.Finding {
 	}
 	c := *p.Domain.Check
 	c.Delegation = []tenants.Asked{{Server: "any", Got: p.Domain.Delegation.Target(), Result: tenants.Right}}
-	return tenants.Judge(p.Domain.Delegation, p.Issuer, c)
+	return tenants.Judge(p.Domain.Delegation, p.Issuer, p.Certificate.Names, c)
 }
 
 // caaRow is the CAA answers in one line, for the waiting page.

@@ -120,6 +120,8 @@ func TestWhoseTurn(t *testing.T) {
 		{"renewing", renewing(), "Our turn:", "renew-dialog"},
 		{"failing", failingCAA(), "Your turn:", "renew-dialog"},
 		{"failing, its certificate", shown, "See what to do", "What happened"},
+		{"CAA forbids the wildcard", failingWildcard(), "Or leave *.pay.acme.example out of the certificate", "nobody"},
+		{"profile ended", failingProfile(), "Your turn: choose another profile under Change certificate", "way-out"},
 		{"authority refuses", failingCA(), "Our turn:", "Copy record"},
 		{"expired", expired(), "expired 3 days ago", "of slack"},
 		{"never issued", neverIssued(), "There is no certificate yet.", "Open the certificate"},

@@ -87,7 +87,7 @@ func (c *Client) checkProfile(ctx context.Context, profile string) error {
 	}
 	offered := slices.Sorted(maps.Keys(dir.Meta.Profiles))
 	p := brokenf("The authority does not offer the profile %q; it offers %q.", profile, offered)
-	p.Code, p.Type = tenants.CAAccount, errorNamespace+"invalidProfile"
+	p.Code, p.Type = tenants.CAProfile, errorNamespace+"invalidProfile"
 	return p
 }
 

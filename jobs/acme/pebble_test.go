@@ -185,7 +185,7 @@ func TestIssue(t *testing.T) {
 		t.Errorf("registered twice: %s and %s", url, w.account.URL)
 	}
 	_, err := w.client().NewOrder(t.Context(), w.account, acme.OrderRequest{Names: []string{"a.acme.example"}, Profile: "none"})
-	problem(t, err, tenants.CAAccount)
+	problem(t, err, tenants.CAProfile)
 }
 
 func TestExternalAccountBinding(t *testing.T) {

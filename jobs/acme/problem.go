@@ -80,7 +80,7 @@ var codes = map[string]tenants.Code{
 	"userActionRequired":      tenants.CAAccount,
 	"invalidContact":          tenants.CAAccount,
 	"unsupportedContact":      tenants.CAAccount,
-	"invalidProfile":          tenants.CAAccount, // like the account, the profile is the operator's setting
+	"invalidProfile":          tenants.CAProfile,
 }
 
 func codeOf(p *Problem) tenants.Code {

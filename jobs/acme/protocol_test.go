@@ -39,7 +39,7 @@ func TestProblemCodes(t *testing.T) {
 		{403, "externalAccountRequired", tenants.CAAccount},
 		{403, "userActionRequired", tenants.CAAccount},
 		{403, "unauthorized", tenants.CAAccount},
-		{400, "invalidProfile", tenants.CAAccount},
+		{400, "invalidProfile", tenants.CAProfile},
 		{400, "malformed", tenants.CABroken},
 		{403, "orderNotReady", tenants.CABroken},
 		{400, "somethingNew", tenants.CABroken},
@@ -253,7 +253,7 @@ func TestDirectoryHeals(t *testing.T) {
 func TestUnknownProfileIsNamed(t *testing.T) {
 	f := newFake(t)
 	_, err := f.client().NewOrder(t.Context(), f.account(t), acme.OrderRequest{Names: order.Names, Profile: "long"})
-	p := problem(t, err, tenants.CAAccount)
+	p := problem(t, err, tenants.CAProfile)
 	if p.Reached || f.count("/order") != 0 || !strings.Contains(p.Detail, `"short"`) {
 		t.Errorf("%+v", p)
 	}

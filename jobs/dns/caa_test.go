@@ -72,7 +72,7 @@ func TestLookClimbsForCAA(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			c.arrange(t, w.one)
-			got := w.resolver().Look(t.Context(), tenants.Delegation{Base: c.base, Label: "x", Zone: shop.Zone}, true, now)
+			got := w.resolver().Look(t.Context(), tenants.Delegation{Base: c.base, Label: "x", Zone: shop.Zone}, now)
 			if d := cmp.Diff(c.want, got.CAA); d != "" {
 				t.Error(d)
 			}
@@ -83,7 +83,7 @@ func TestLookClimbsForCAA(t *testing.T) {
 func TestLookReadsCAAWhole(t *testing.T) {
 	w := newWorld(t)
 	set(t, w.one, shop.Base, "CAA", `128 tbs "unknown"`, `0 issue "ca.example; validationmethods=dns-01"`, `0 issuewild ";"`)
-	got := w.resolver().Look(t.Context(), shop, true, now).CAA
+	got := w.resolver().Look(t.Context(), shop, now).CAA
 	want := []tenants.AskedCAA{{Name: shop.Base, Records: []tenants.CAA{
 		{Flags: 128, Tag: "tbs", Value: "unknown"},
 		{Flags: 0, Tag: "issue", Value: "ca.example; validationmethods=dns-01"},

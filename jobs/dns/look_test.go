@@ -57,14 +57,14 @@ func TestLookDelegation(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			c.arrange(w)
-			got := w.resolver().Look(t.Context(), shop, false, now)
+			got := w.resolver().Look(t.Context(), shop, now)
 			if d := cmp.Diff(c.want, got.Delegation); d != "" {
 				t.Error(d)
 			}
 			if got.Zone != "acme.example" || !got.At.Equal(now) {
 				t.Errorf("zone %q at %v", got.Zone, got.At)
 			}
-			if f := tenants.Judge(shop, tenants.Issuer{}, got); f.Code != c.code {
+			if f := tenants.Judge(shop, tenants.Issuer{}, nil, got); f.Code != c.code {
 				t.Errorf("judged %q, want %q", f.Code, c.code)
 			}
 		})
@@ -84,11 +84,11 @@ func TestLookWithoutZone(t *testing.T) {
 		{nowhere, asked("recursive name server", "NXDOMAIN", tenants.Missing), tenants.DomainMissing},
 		{broken, asked("recursive name server", "SERVFAIL", tenants.Silent), tenants.DNSBroken},
 	} {
-		got := w.resolver().Look(t.Context(), c.d, false, now)
+		got := w.resolver().Look(t.Context(), c.d, now)
 		if d := cmp.Diff([]tenants.Asked{c.want}, got.Delegation); d != "" || got.Zone != "" {
 			t.Errorf("%s: zone %q, %s", c.d.Base, got.Zone, d)
 		}
-		if f := tenants.Judge(c.d, tenants.Issuer{}, got); f.Code != c.code {
+		if f := tenants.Judge(c.d, tenants.Issuer{}, nil, got); f.Code != c.code {
 			t.Errorf("%s judged %q, want %q", c.d.Base, f.Code, c.code)
 		}
 	}
@@ -98,7 +98,7 @@ func TestLookWithoutRecursiveServer(t *testing.T) {
 	dead := serve(t, func(wire.ResponseWriter, *wire.Msg, bool) {})
 	w := newWorld(t)
 	r := dns.NewResolver(dns.ResolverConfig{Servers: []string{dead}, Timeout: 50 * time.Millisecond})
-	got := r.Look(t.Context(), shop, false, now)
+	got := r.Look(t.Context(), shop, now)
 	if d := cmp.Diff([]tenants.Asked{asked("recursive name server", "no answer", tenants.Silent)}, got.Delegation); d != "" {
 		t.Error(d)
 	}
@@ -106,7 +106,7 @@ func TestLookWithoutRecursiveServer(t *testing.T) {
 		t.Errorf("CAA %+v", got.CAA)
 	}
 	r = dns.NewResolver(dns.ResolverConfig{Servers: []string{dead, w.one.Addr}, Timeout: 50 * time.Millisecond, Authority: w.authority})
-	if got := r.Look(t.Context(), shop, false, now); got.Zone != "acme.example" {
+	if got := r.Look(t.Context(), shop, now); got.Zone != "acme.example" {
 		t.Errorf("the second recursive server was not asked: %+v", got)
 	}
 }
@@ -126,8 +126,8 @@ func TestLookPastAliases(t *testing.T) {
 				set(t, s, record, "CNAME", shop.Target())
 				arrange(t, s)
 			})
-			got := w.resolver().Look(t.Context(), shop, true, now)
-			if f := tenants.Judge(shop, tenants.Issuer{}, got); !f.OK() || got.Zone != "acme.example" || !got.Wildcard {
+			got := w.resolver().Look(t.Context(), shop, now)
+			if f := tenants.Judge(shop, tenants.Issuer{}, nil, got); !f.OK() || got.Zone != "acme.example" {
 				t.Errorf("zone %q, %v", got.Zone, f)
 			}
 		})
@@ -136,7 +136,7 @@ func TestLookPastAliases(t *testing.T) {
 
 func TestLookRefusesPrivateAddresses(t *testing.T) {
 	w := newWorld(t)
-	got := dns.NewResolver(dns.ResolverConfig{Servers: []string{w.one.Addr}}).Look(t.Context(), shop, false, now)
+	got := dns.NewResolver(dns.ResolverConfig{Servers: []string{w.one.Addr}}).Look(t.Context(), shop, now)
 	want := []tenants.Asked{
 		asked("ns1.acme.example", "its address 127.0.0.1 is not public", tenants.Silent),
 		asked("ns2.acme.example", "its address 127.0.0.1 is not public", tenants.Silent),
@@ -161,7 +161,7 @@ func TestLookSumsUpAddresses(t *testing.T) {
 		set(t, w.one, record, "CNAME", shop.Target())
 		r := dns.NewResolver(dns.ResolverConfig{Servers: []string{w.one.Addr}, Timeout: 50 * time.Millisecond,
 			Authority: func(string) []string { return c.addresses }})
-		for _, a := range r.Look(t.Context(), shop, false, now).Delegation {
+		for _, a := range r.Look(t.Context(), shop, now).Delegation {
 			if a.Result != c.want {
 				t.Errorf("%v came to %+v, want %s", c.addresses, a, c.want)
 			}
@@ -176,12 +176,12 @@ func TestLookFindsServersAgainAfterSilence(t *testing.T) {
 	w.move("ns1", dead)
 	w.move("ns2", dead)
 	r := w.resolver()
-	if f := tenants.Judge(shop, tenants.Issuer{}, r.Look(t.Context(), shop, false, now)); f.Code != tenants.DNSSilent {
+	if f := tenants.Judge(shop, tenants.Issuer{}, nil, r.Look(t.Context(), shop, now)); f.Code != tenants.DNSSilent {
 		t.Fatalf("judged %v", f)
 	}
 	w.move("ns1", w.one.Addr)
 	w.move("ns2", w.two.Addr)
-	if f := tenants.Judge(shop, tenants.Issuer{}, r.Look(t.Context(), shop, false, now)); !f.OK() {
+	if f := tenants.Judge(shop, tenants.Issuer{}, nil, r.Look(t.Context(), shop, now)); !f.OK() {
 		t.Errorf("judged %v", f)
 	}
 }
@@ -194,7 +194,7 @@ func TestLookRemembersZones(t *testing.T) {
 	for i := range 40 {
 		all.Go(func() {
 			d := tenants.Delegation{Base: fmt.Sprintf("s%d.acme.example", i), Label: "x", Zone: "certs.portal.example"}
-			r.Look(t.Context(), d, false, now)
+			r.Look(t.Context(), d, now)
 		})
 	}
 	all.Wait()
@@ -208,7 +208,7 @@ func TestLookEndsWithContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	r := dns.NewResolver(dns.ResolverConfig{Servers: []string{dead}, Timeout: time.Hour})
-	got := r.Look(ctx, shop, false, now)
+	got := r.Look(ctx, shop, now)
 	if !slices.ContainsFunc(got.Delegation, func(a tenants.Asked) bool { return a.Result == tenants.Silent }) {
 		t.Errorf("%+v", got)
 	}
@@ -221,11 +221,11 @@ func TestLookTellsOwnBlindness(t *testing.T) {
 	w.both(func(s *devdns.Server) { set(t, s, record, "CNAME", shop.Target()) })
 	dead := serve(t, func(wire.ResponseWriter, *wire.Msg, bool) {})
 	blind := dns.NewResolver(dns.ResolverConfig{Servers: []string{dead}, Timeout: 100 * time.Millisecond, Authority: w.authority})
-	if f := tenants.Judge(shop, tenants.Issuer{}, blind.Look(t.Context(), shop, false, now)); f.Code != tenants.ResolverSilent {
+	if f := tenants.Judge(shop, tenants.Issuer{}, nil, blind.Look(t.Context(), shop, now)); f.Code != tenants.ResolverSilent {
 		t.Errorf("judged %v", f)
 	}
 	w.one.BreakBelow("acme.example", devdns.Fault{Silent: true})
-	if f := tenants.Judge(shop, tenants.Issuer{}, w.resolver().Look(t.Context(), shop, false, now)); f.Code != tenants.DNSSilent {
+	if f := tenants.Judge(shop, tenants.Issuer{}, nil, w.resolver().Look(t.Context(), shop, now)); f.Code != tenants.DNSSilent {
 		t.Errorf("judged %v", f)
 	}
 }

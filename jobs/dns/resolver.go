@@ -86,8 +86,8 @@ func withPort(address, port string) string {
 // When the zone or its servers cannot be found, Check.Delegation holds one line, for the recursive name server: Missing
 // and "NXDOMAIN" when the domain does not exist, otherwise Silent and the failure. Check.Zone is empty when it is not
 // known. Check.Blind tells a failure of the recursive servers themselves from one of those whom they ask.
-func (r *Resolver) Look(ctx context.Context, d tenants.Delegation, wildcard bool, now time.Time) tenants.Check {
-	c := tenants.Check{At: now, Wildcard: wildcard}
+func (r *Resolver) Look(ctx context.Context, d tenants.Delegation, now time.Time) tenants.Check {
+	c := tenants.Check{At: now}
 	var both sync.WaitGroup
 	both.Go(func() { c.Zone, c.Delegation = r.delegation(ctx, d) })
 	both.Go(func() { c.CAA = r.caa(ctx, d.Base) })

@@ -100,7 +100,7 @@ func TestLookTrustsOnlyItsAnswer(t *testing.T) {
 			w := newWorld(t)
 			set(t, w.one, record, "CNAME", shop.Target())
 			w.move("ns2", serve(t, c.handle))
-			got := w.resolver().Look(t.Context(), shop, false, now).Delegation
+			got := w.resolver().Look(t.Context(), shop, now).Delegation
 			c.want.Server = "ns2.acme.example"
 			if len(got) != 2 || got[1] != c.want {
 				t.Errorf("got %+v, want %+v", got, c.want)

@@ -136,9 +136,23 @@ func profiles(lifetimes map[string]time.Duration) (map[string]ca.Profile, error)
 		if d < time.Second {
 			return nil, fmt.Errorf("profile %s: a lifetime of %v is too short", name, d)
 		}
-		out[name] = ca.Profile{Description: "Certificates that live " + d.String(), ValidityPeriod: uint64(d / time.Second)}
+		out[name] = ca.Profile{Description: "Certificates that live " + inWords(d), ValidityPeriod: uint64(d / time.Second)}
 	}
 	return out, nil
+}
+
+// inWords is a lifetime as an authority would put it: "90 days", "160 hours", "1m40s".
+func inWords(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch {
+	case d%day == 0 && d > day:
+		return fmt.Sprintf("%d days", d/day)
+	case d%time.Hour == 0 && d > time.Hour:
+		return fmt.Sprintf("%d hours", d/time.Hour)
+	case d%time.Minute == 0:
+		return fmt.Sprintf("%d minutes", d/time.Minute)
+	}
+	return d.String()
 }
 
 // percent is empty for zero, which is Pebble's own default.
