@@ -55,14 +55,10 @@ func (s *System) mark(ctx context.Context, r EventRun) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	issuers, err := q.issuersByID()
-	if err != nil {
-		return false, err
-	}
 	var found []match
 	to := r.markedTo
 	for len(found) < marked {
-		some, last, err := q.walk(e, issuers, to)
+		some, last, err := q.walk(e, to)
 		if err != nil {
 			return false, err
 		}
@@ -89,7 +85,7 @@ func (t *tx) mark(r EventRun, e tenants.MassEvent, found []match, to tenants.Cer
 	}
 	keys := tenants.MassEvent{SPKI: e.SPKI, Since: e.Since}
 	for _, m := range found {
-		if err := t.markOne(r, m, keys.Matches(m.certificate, m.version)); err != nil {
+		if err := t.markOne(r, m, keys.Matches(m.version)); err != nil {
 			return fmt.Errorf("mark certificate %s: %w", m.certificate.ID, err)
 		}
 	}

@@ -102,24 +102,23 @@ type match struct {
 const walked = 2000
 
 const walkSQL = `
-select c.id, c.tenant_id, c.domain_id, c.issuer_id, c.profile, c.names, v.id, v.serial, v.spki, v.issued_at, v.names, v.ari_cert_id
-from certificates c join versions v on v.id = c.current_version join domains d on d.id = c.domain_id
+select c.id, c.tenant_id, c.domain_id, c.issuer_id, o.profile, c.names, v.id, v.issuer_id, v.serial, v.spki, v.issued_at, v.names, v.ari_cert_id
+from certificates c join versions v on v.id = c.current_version join orders o on o.id = v.order_id join domains d on d.id = c.domain_id
 where c.id > $1 and d.released_at = 0 and d.releasing_at = 0 order by c.id`
 
 // walk reads the next certificates after one of them and keeps those that the event matches. last is the last that it
 // read, empty when there are no more.
-func (q query) walk(e tenants.MassEvent, issuers map[tenants.IssuerID]Authority, after tenants.CertificateID) (found []match, last tenants.CertificateID, err error) {
+func (q query) walk(e tenants.MassEvent, after tenants.CertificateID) (found []match, last tenants.CertificateID, err error) {
 	err = q.each(func(r rows) error {
 		var c tenants.Certificate
 		var v tenants.Version
 		var asked, has string
-		if err := r.Scan(&c.ID, &c.Tenant, &c.Domain, &c.Issuer, &c.Profile, &asked, &v.ID, &v.Serial, &v.SPKI, at(&v.Issued),
+		if err := r.Scan(&c.ID, &c.Tenant, &c.Domain, &c.Issuer, &v.Profile, &asked, &v.ID, &v.IssuerID, &v.Serial, &v.SPKI, at(&v.Issued),
 			&has, &v.ARICertID); err != nil {
 			return err
 		}
 		last = c.ID
-		c.Profile = cmp.Or(c.Profile, issuers[c.Issuer].Profile)
-		if !e.Matches(c, v) {
+		if !e.Matches(v) {
 			return nil
 		}
 		found = append(found, match{c, v, asked == has})
@@ -153,7 +152,7 @@ type orderKind struct {
 func (q query) countEvent(e tenants.MassEvent, issuers map[tenants.IssuerID]Authority) (eventCount, error) {
 	c := eventCount{map[tenants.TenantID]map[tenants.IssuerID]int{}, map[tenants.AccountID]*eventLimit{}, map[orderKind]bool{}}
 	for after := tenants.CertificateID(""); ; {
-		found, last, err := q.walk(e, issuers, after)
+		found, last, err := q.walk(e, after)
 		if err != nil || last == "" {
 			return c, err
 		}

@@ -93,6 +93,8 @@ func TestDryRunOfAMassEvent(t *testing.T) {
 		s.release(w.Acme, gone)
 		s.register(w.Acme, "never.acme.example")
 		issuer := s.view(w.Acme, a).Issuer
+		short := must[tenants.DomainID](t)(w.Scope(w.Acme).RegisterDomain(s.ctx, "short.acme.example", store.RegisterOptions{Profile: "short"}))
+		s.versionOf(short, "0a06", otherKey)
 
 		f := s.dryRun(s.form(lostKey))
 		if f.Certificates != 3 || f.DryRun.Tenants != 2 || f.Charged != 3 || len(f.Budget) != 1 || f.Budget[0].Charged != 3 || f.Budget[0].Issuer != issuer.Name {
@@ -106,8 +108,9 @@ func TestDryRunOfAMassEvent(t *testing.T) {
 			form tenants.MassEventForm
 			want int
 		}{
-			{s.form(otherKey), 1}, {s.form(lostKey, otherKey), 4}, {tenants.MassEventForm{Serials: "0A:04, 0a05", Deadline: soon}, 1},
-			{tenants.MassEventForm{Issuer: string(issuer.ID), Deadline: soon}, 4}, {tenants.MassEventForm{Profile: "none", Deadline: soon}, 0},
+			{s.form(otherKey), 2}, {s.form(lostKey, otherKey), 5}, {tenants.MassEventForm{Serials: "0A:04, 0a05", Deadline: soon}, 1},
+			{tenants.MassEventForm{Issuer: string(issuer.ID), Deadline: soon}, 5},
+			{tenants.MassEventForm{Profile: "short", Deadline: soon}, 1}, {tenants.MassEventForm{Profile: "none", Deadline: soon}, 0},
 		} {
 			if f := s.dryRun(c.form); f.Certificates != c.want {
 				t.Errorf("%+v finds %d", c.form, f.Certificates)

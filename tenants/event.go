@@ -15,7 +15,7 @@ import (
 type MassEvent struct {
 	ID       EventID   // empty before it is started
 	Issuer   IssuerID  // empty: any
-	Profile  string    // the ACME profile that the certificate asks for; empty: any
+	Profile  string    // the ACME profile that the version was ordered with; empty: any
 	Serials  []string  // lower-case hex as in [Version], sorted
 	SPKI     []string  // SHA-256 of the public key, lower-case hex, sorted; the next version needs a new key
 	Since    time.Time // what was issued later is not replaced again
@@ -23,13 +23,13 @@ type MassEvent struct {
 	Why      string // for people, part of a sentence; may be empty
 }
 
-// Matches reports whether the event replaces v, the current version of c. A version that was issued since the event began
+// Matches reports whether the event replaces v, the current version of its certificate. A version that was issued since the event began
 // is a replacement already.
-func (e MassEvent) Matches(c Certificate, v Version) bool {
+func (e MassEvent) Matches(v Version) bool {
 	if e.empty() || v.Issued.After(e.Since) {
 		return false
 	}
-	return (e.Issuer == "" || e.Issuer == c.Issuer) && (e.Profile == "" || e.Profile == c.Profile) &&
+	return (e.Issuer == "" || e.Issuer == v.IssuerID) && (e.Profile == "" || e.Profile == v.Profile) &&
 		(len(e.Serials)+len(e.SPKI) == 0 || has(e.Serials, v.Serial) || has(e.SPKI, v.SPKI))
 }
 

@@ -15,8 +15,7 @@ const (
 )
 
 func TestMassEventMatches(t *testing.T) {
-	c := Certificate{Issuer: "iss_1", Profile: "short"}
-	v := Version{Serial: "03ab", SPKI: someSPKI, Issued: epoch.Add(-day)}
+	v := Version{IssuerID: "iss_1", Profile: "short", Serial: "03ab", SPKI: someSPKI, Issued: epoch.Add(-day)}
 	for _, m := range []struct {
 		name  string
 		event MassEvent
@@ -35,12 +34,12 @@ func TestMassEventMatches(t *testing.T) {
 		{"neither", MassEvent{Issuer: "iss_1", Serials: []string{"01"}, SPKI: []string{"ff"}}, false},
 	} {
 		m.event.Since = epoch
-		if got := m.event.Matches(c, v); got != m.want {
+		if got := m.event.Matches(v); got != m.want {
 			t.Errorf("%s: %v", m.name, got)
 		}
 		replaced := v
 		replaced.Issued = epoch.Add(time.Second)
-		if m.event.Matches(c, replaced) {
+		if m.event.Matches(replaced) {
 			t.Errorf("%s: the replacement would be replaced, for ever", m.name)
 		}
 	}

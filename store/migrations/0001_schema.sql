@@ -217,7 +217,6 @@ create table certificates (
   changed         {text} not null default '',
   compromised_at  {int}  not null default 0,  -- the current version's key was reported
   compromised_by  {text} not null default '',
-  key_refused_at  {int}  not null default 0,  -- an authority refused the current version's key for another one
   revoked_at      {int}  not null default 0,  -- we learnt that the current version is revoked
   paused_until    {int}  not null default 0,  -- no renewal in time before that
   paused_by       {text} not null default '',
@@ -327,12 +326,6 @@ create table versions (
   unique (certificate_id, number)
 ){strict};
 create index versions_revoking on versions (certificate_id) where revoke_asked_at > 0 and revoked_at = 0;
-
--- Keys that somebody reported, in any tenant, and that no certificate may be for any more. Nothing tells whose they were.
-create table exposed_keys (
-  spki        {text} not null primary key,
-  reported_at {int}  not null
-){strict};
 
 -- The audit log. Rows are only ever inserted.
 create table entries (
