@@ -17,6 +17,7 @@ import (
 var (
 	simSeed = flag.Uint64("sim.seed", 1, "what the chances in the simulations follow from")
 	simFull = flag.Bool("sim.full", false, "simulate in full size")
+	simPart = flag.Int("sim.part", 1, "with -sim.full, simulate so small a part of the domains")
 )
 
 const day = 24 * time.Hour
@@ -66,6 +67,7 @@ func TestSim(t *testing.T) {
 			z := sc.small
 			if *simFull {
 				z = sc.full
+				z.domains /= *simPart
 			} else if testing.Short() {
 				z = sc.short
 			}
