@@ -289,7 +289,8 @@ func (s *sim) upTo(most time.Duration) time.Duration {
 // askAll registers n more names, evenly spread over a time.
 func (s *sim) askAll(n int, over time.Duration) {
 	for i, name := range names(s.planned + n)[s.planned:] {
-		s.at(s.now().Add(over*time.Duration(i)/time.Duration(n)), func() { s.ask(name) })
+		at := time.Duration(float64(over) * float64(i) / float64(n)) // a week times 100,000 is no Duration
+		s.at(s.now().Add(at), func() { s.ask(name) })
 	}
 	s.planned += n
 }
