@@ -152,7 +152,7 @@ func (t *tx) admit(id tenants.AccountID, lane, n int) (woken int, err error) {
 		if err := r.Scan(&domain, &turn, &rank); err != nil {
 			return err
 		}
-		t.wakes[domain] = turn
+		t.hurry(domain, turn) // in the waiting room all took turns already
 		woken, last = woken+1, max(last, rank)
 		return nil
 	}, fmt.Sprintf(admitSQL, t.db.engine.skipLocked()), id, us(t.now), n, lane)

@@ -262,7 +262,7 @@ func (d *domainRow) setStatus(s tenants.Status, now time.Time) {
 
 // due makes the row due now, or as soon as whoever works on it rests.
 func (t *tx) due(d *domainRow) {
-	t.wake(d)
+	t.wake(d.Tenant, d.ID, d.turn)
 	if d.leased(t.now) && d.working {
 		d.nudged = t.now
 		return

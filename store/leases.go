@@ -25,7 +25,7 @@ const chosenSQL = `
 const claimSQL = `
 update agenda set lease_owner = $2, lease_until = $3, next_action_at = $3, working = 0
 where domain_id in (%s)
-returning domain_id, turn, lane, not_after`
+returning tenant_id, domain_id, turn, lane, not_after`
 
 // claimLease is how long a claimed domain may wait in the queue before it is due again.
 const claimLease = jobTimeout
@@ -52,7 +52,11 @@ func (s *System) Claim(ctx context.Context, limit int) (ids []tenants.DomainID, 
 		}
 		slices.SortFunc(due, dueRow.compare)
 		for _, d := range due {
-			t.wakes[d.id] = d.turn
+			if d.lane == laneEmergency {
+				t.hurry(d.id, d.turn)
+			} else {
+				t.wake(d.tenant, d.id, d.turn)
+			}
 			ids = append(ids, d.id)
 		}
 		return nil
@@ -82,12 +86,15 @@ func (e *engine) skipLocked() string {
 }
 
 type dueRow struct {
+	tenant         tenants.TenantID
 	id             tenants.DomainID
 	turn           int64
 	lane, notAfter int64
 }
 
-func scanDue(r rows) (d dueRow, err error) { return d, r.Scan(&d.id, &d.turn, &d.lane, &d.notAfter) }
+func scanDue(r rows) (d dueRow, err error) {
+	return d, r.Scan(&d.tenant, &d.id, &d.turn, &d.lane, &d.notAfter)
+}
 
 // compare puts first who goes first.
 func (d dueRow) compare(e dueRow) int {

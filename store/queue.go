@@ -162,8 +162,20 @@ func (s *System) Work(ctx context.Context, cfg WorkConfig) (stop func(context.Co
 	return s.db.queue.work(ctx, cfg)
 }
 
+// hint is what makes a job of a domain.
+type hint struct {
+	turn     int64
+	priority int // River's: 1 goes first, 4 last
+}
+
 // wake asks for a look at the domain once the transaction is committed.
-func (t *tx) wake(d *domainRow) { t.wakes[d.ID] = d.turn }
+func (t *tx) wake(tenant tenants.TenantID, id tenants.DomainID, turn int64) {
+	t.woken[tenant]++
+	t.wakes[id] = hint{turn, tenants.Priority(t.woken[tenant])}
+}
+
+// hurry is wake for what must not wait behind anything.
+func (t *tx) hurry(id tenants.DomainID, turn int64) { t.wakes[id] = hint{turn, tenants.Priority(1)} }
 
 // unfinished leaves out ended jobs, so that a domain can be looked at again.
 func unfinished() []rivertype.JobState {
@@ -179,10 +191,12 @@ func (t *tx) flushWakes() error {
 	if err != nil || len(held) == 0 {
 		return err
 	}
-	again := map[tenants.DomainID]int64{}
+	again := map[tenants.DomainID]hint{}
 	for _, id := range held {
-		if again[id] = t.wakes[id] + 1; err == nil {
-			_, err = t.exec(`update agenda set turn = $2 where domain_id = $1`, id, again[id])
+		h := t.wakes[id]
+		h.turn++
+		if again[id] = h; err == nil {
+			_, err = t.exec(`update agenda set turn = $2 where domain_id = $1`, id, h.turn)
 		}
 	}
 	if t.wakes = again; err == nil {
@@ -196,9 +210,9 @@ func (t *tx) enqueue() (held []tenants.DomainID, err error) {
 		return nil, nil
 	}
 	jobs := make([]river.InsertManyParams, 0, len(t.wakes))
-	opts := &river.InsertOpts{MaxAttempts: 1, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: unfinished()}}
-	for id, turn := range t.wakes {
-		jobs = append(jobs, river.InsertManyParams{Args: tendArgs{id, turn}, InsertOpts: opts})
+	for id, h := range t.wakes {
+		opts := &river.InsertOpts{MaxAttempts: 1, Priority: h.priority, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: unfinished()}}
+		jobs = append(jobs, river.InsertManyParams{Args: tendArgs{id, h.turn}, InsertOpts: opts})
 	}
 	slices.SortFunc(jobs, func(a, b river.InsertManyParams) int {
 		return cmp.Compare(a.Args.(tendArgs).Domain, b.Args.(tendArgs).Domain)

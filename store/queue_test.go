@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -52,6 +53,42 @@ func TestWork(t *testing.T) {
 		s.expect(seen, id)
 		must[[]tenants.DomainID](t)(s.sys.Claim(s.ctx, 10))
 		s.expect(seen, id)
+	})
+}
+
+// Whoever hands in many does not keep another's first waiting, neither when they are registered nor when they are due.
+func TestNobodyWaitsBehindManyOfAnother(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		s := tell(t, w)
+		var many []string
+		for i := range 60 {
+			many = append(many, name(i))
+		}
+		must[store.Registered](t)(w.Scope(w.Acme).RegisterDomains(s.ctx, many))
+		theirs := s.register(w.Northwind, "first.example")
+		among := func(first int) {
+			t.Helper()
+			rows, err := s.raw().Query(`select args from river_job where state = 'available' order by priority, scheduled_at, id`)
+			check(t, err)
+			defer rows.Close()
+			for place := 1; rows.Next(); place++ {
+				var args string
+				check(t, rows.Scan(&args))
+				if strings.Contains(args, string(theirs)) {
+					if place > first {
+						t.Errorf("another's first is number %d", place)
+					}
+					return
+				}
+			}
+			t.Error("another's first is not in the queue")
+		}
+		among(2)
+		_, err := s.raw().Exec(`delete from river_job`)
+		check(t, err)
+		w.Clock.Advance(time.Hour)
+		must[[]tenants.DomainID](t)(s.sys.Claim(s.ctx, 100))
+		among(2)
 	})
 }
 

@@ -141,7 +141,7 @@ func (s *Scope) claim(t *tx, name tenants.Name, issuer tenants.IssuerID, opts Re
 	if err := t.addCertificate(d, opts); err != nil {
 		return "", "", err
 	}
-	t.wake(d)
+	t.wake(d.Tenant, d.ID, d.turn)
 	t.record(s.actor, tenants.DidRegister, string(d.ID), d.Name, fmt.Sprintf("added %s.", d.Name))
 	return d.ID, "", nil
 }

@@ -30,7 +30,7 @@ const (
 update agenda set awaiting_answer = '', next_action_at = $2
 where domain_id in (select a.domain_id from agenda a where a.awaiting_answer = $1 and a.awaiting_answer <> ''
 	order by %s, a.domain_id limit $3%s)
-returning domain_id, turn`
+returning tenant_id, domain_id, turn`
 )
 
 // Recall wakes domains that wait for an issuer to answer, at most limit, the most urgent lane and the earliest expiry
@@ -52,10 +52,11 @@ func (s *System) recall(ctx context.Context, id tenants.IssuerID, order string, 
 	err = s.db.housekeep(ctx, func(t *tx) error {
 		woken = 0
 		return t.each(func(r rows) error {
+			var tenant tenants.TenantID
 			var domain tenants.DomainID
 			var turn int64
-			err := r.Scan(&domain, &turn)
-			t.wakes[domain] = turn
+			err := r.Scan(&tenant, &domain, &turn)
+			t.wake(tenant, domain, turn)
 			woken++
 			return err
 		}, fmt.Sprintf(recallSQL, order, t.db.engine.skipLocked()), id, us(t.now), limit)

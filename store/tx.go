@@ -17,8 +17,9 @@ type tx struct {
 	entries []tenants.Entry
 	deltas  map[tally]int
 	slots   map[slot]int
-	wakes   map[tenants.DomainID]int64 // domain → turn, for the queue
-	touched map[topic]bool             // whom to tell after the commit
+	wakes   map[tenants.DomainID]hint // for the queue
+	woken   map[tenants.TenantID]int  // how many of each tenant's are in wakes
+	touched map[topic]bool            // whom to tell after the commit
 
 	reissued bool // issuers or their accounts were written
 }
@@ -59,7 +60,7 @@ func (db *DB) attempt(ctx context.Context, audited bool, fn func(*tx) error) err
 	var t *tx
 	err := db.engine.run(ctx, func(ctx context.Context, c transaction) error {
 		t = &tx{query: query{ctx, c, db.cfg.Directory}, db: db, now: db.now(),
-			deltas: map[tally]int{}, slots: map[slot]int{}, wakes: map[tenants.DomainID]int64{}, touched: map[topic]bool{}}
+			deltas: map[tally]int{}, slots: map[slot]int{}, wakes: map[tenants.DomainID]hint{}, woken: map[tenants.TenantID]int{}, touched: map[topic]bool{}}
 		if err := fn(t); err != nil {
 			return err
 		}

@@ -111,3 +111,11 @@ func TestAbsenceIsNotSaved(t *testing.T) {
 		t.Errorf("of 20: %v", went)
 	}
 }
+
+func TestPriority(t *testing.T) {
+	for n, want := range map[int]int{0: 1, 1: 1, 2: 2, 10: 2, 11: 3, 100: 3, 101: 4, 100_000: 4} {
+		if got := Priority(n); got != want {
+			t.Errorf("the %dth has priority %d, want %d", n, got, want)
+		}
+	}
+}
