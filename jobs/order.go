@@ -304,9 +304,17 @@ func (i *issuance) processing(ctx context.Context, since time.Time) (*rest, erro
 	return &rest{at: time.Now().Add(max(i.hint, tenants.Retry(i.order.Attempts+2, string(i.order.ID))))}, nil
 }
 
+// noticeable is how long a wait must be for people to look what is waited for.
+const noticeable = 50 * time.Millisecond
+
 // pollCA polls at the CA's pace, and learns it.
 func (i *issuance) pollCA(ctx context.Context, p *pace, ready func() bool) (ok bool, err error) {
 	first, asked := p.first(i.FirstPoll), 0
+	if first >= noticeable {
+		if err := i.keep(ctx); err != nil {
+			return false, err
+		}
+	}
 	var unkept error
 	ok, err = i.poll(ctx, first, max(2*first, i.FirstPoll/4), func() bool {
 		done := ready()

@@ -83,7 +83,7 @@ func (p *parts) configure(t *testing.T, s setup) {
 	p.env = map[string]string{
 		"listen": addr, "base-url": "http://" + addr, "database": s.database, "key-file": filepath.Join(dir, "perennial.key"),
 		"oidc-issuer": p.idp.Issuer, "oidc-client-id": p.idp.ClientID, "oidc-client-secret": p.idp.ClientSecret,
-		"acme-directory": p.ca.Directory, "acme-root-file": root, "acme-accept-terms": "true", "acme-name": "Example CA", "acme-first-poll": "20ms",
+		"acme-directory": p.ca.Directory, "acme-root-file": root, "acme-accept-terms": "true", "acme-name": "Example CA", "acme-first-poll": "60ms",
 		"delegation-zone": zone, "dns-provider": "rfc2136", "rfc2136-server": p.dns.Addr,
 		"rfc2136-key-name": tsig.Name, "rfc2136-key-alg": tsig.Algorithm, "rfc2136-key": tsig.Key,
 		"resolvers": p.dns.Addr, "authoritative-address": p.dns.Addr, "allow-special-use": "true", "log-level": "warn",
