@@ -104,7 +104,7 @@ func (s *simCA) before(call string) error {
 	if s == nil {
 		return nil
 	}
-	if s.lag > 0 {
+	if s.lag > 0 && call != "renewalInfo" { // which everybody asks all day: one worker, as here, would do nothing else
 		time.Sleep(time.Duration(s.random.Int64N(int64(s.lag))))
 	}
 	now := s.ca.now()

@@ -15,12 +15,18 @@ import (
 // this is cheap; without a bound, a million due rows would be sorted for a hundred.
 const candidates = 500
 
-// chosenSQL walks the due in the order of their due time within the index alone, then takes those that go first. Its
-// limits stand in the text for the reason that limitTo gives.
+// chosenSQL walks the due in the order of their due time within the index alone, then takes those that go first: by lane,
+// but behind emergencies, and the longest first, whoever was not taken for a long time, until $4. Its limits stand in the
+// text for the reason that limitTo gives.
 const chosenSQL = `
-	select c.domain_id from (select domain_id, lane, not_after from agenda
+	select c.domain_id from (select domain_id, lane, not_after, next_action_at from agenda
 		where next_action_at > 0 and next_action_at <= $1 order by next_action_at limit %d) c
-	order by c.lane, c.not_after, c.domain_id limit %d`
+	order by case when c.lane = 0 then 0 when c.next_action_at <= $4 then c.next_action_at else $1 end,
+		c.lane, c.not_after, c.domain_id limit %d`
+
+// longDue is how late the workers may be before nobody is overtaken any more. Where they are too few for all that is due,
+// each lane would otherwise wait for ever behind those before it.
+const longDue = 10 * time.Minute
 
 const claimSQL = `
 update agenda set lease_owner = $2, lease_until = $3, next_action_at = $3, working = 0
@@ -33,8 +39,8 @@ const claimLease = jobTimeout
 // claimant owns domains that were claimed and not begun.
 const claimant = "queue"
 
-// Claim puts due domains into the queue, the most urgent lane and the earliest expiry first, and keeps them from being
-// claimed again for a while. A claimed domain that nobody begins becomes due again; anybody may begin it before. Two
+// Claim puts due domains into the queue, the most urgent lane and the earliest expiry first unless others are long due, and
+// keeps them from being claimed again for a while. A claimed domain that nobody begins becomes due again; anybody may begin it before. Two
 // processes never claim the same row.
 func (s *System) Claim(ctx context.Context, limit int) (ids []tenants.DomainID, err error) {
 	if next, err := s.NextDue(ctx); err != nil || next.IsZero() || next.After(s.db.now()) { // mostly nothing is, which needs no writer
@@ -43,7 +49,7 @@ func (s *System) Claim(ctx context.Context, limit int) (ids []tenants.DomainID, 
 	err = s.db.housekeep(ctx, func(t *tx) error {
 		ids = nil
 		text := fmt.Sprintf(claimSQL, t.db.engine.free(fmt.Sprintf(chosenSQL, candidates, limit)))
-		due, err := collect(t.query, scanDue, text, us(t.now), claimant, us(t.now.Add(claimLease)))
+		due, err := collect(t.query, scanDue, text, us(t.now), claimant, us(t.now.Add(claimLease)), us(t.now.Add(-longDue)))
 		if err != nil {
 			return err
 		}

@@ -48,6 +48,26 @@ func TestClaimOrder(t *testing.T) {
 	})
 }
 
+// Renewals and looks that are due again and again keep no new name waiting for ever.
+func TestClaimOvertakesNobodyForLong(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		s := tell(t, w)
+		renewal, fresh, other := s.register(w.Acme, "renewal.example"), s.register(w.Acme, "fresh.example"), s.register(w.Acme, "other.example")
+		s.issue(renewal, 30*24*time.Hour)
+		w.Clock.Advance(time.Second)
+		check(t, w.Scope(w.Acme).CheckNow(s.ctx, other)) // due later than fresh
+		w.Clock.Advance(15 * time.Minute)
+		check(t, w.Scope(w.Acme).RenewNow(s.ctx, renewal))
+		var got []tenants.DomainID
+		for range 3 {
+			got = append(got, must[[]tenants.DomainID](t)(s.sys.Claim(s.ctx, 1))...)
+		}
+		if want := []tenants.DomainID{fresh, other, renewal}; !slices.Equal(got, want) {
+			t.Errorf("claimed %v, want %v", got, want)
+		}
+	})
+}
+
 // Two processes on one Postgres claim at the same time: no row goes to both, none is left out.
 func TestClaimsNeverOverlap(t *testing.T) {
 	w := storetest.NewPostgres(t)
