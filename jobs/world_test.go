@@ -192,6 +192,21 @@ func (w *world) until(step, limit time.Duration, done func() bool) {
 	w.t.Fatal("it did not happen within " + limit.String())
 }
 
+// untilDue is until without steps: it goes from one due instant to the next, so that what happens happens when it is due.
+func (w *world) untilDue(limit time.Duration, done func() bool) {
+	w.t.Helper()
+	for begun := time.Now(); time.Since(begun) <= limit; {
+		w.turn()
+		if done() {
+			return
+		}
+		next, err := w.db.System().NextDue(w.ctx)
+		w.must(err)
+		time.Sleep(max(time.Second, time.Until(next)))
+	}
+	w.t.Fatal("it did not happen within " + limit.String())
+}
+
 // status waits until the domain has the status.
 func (w *world) status(id tenants.DomainID, s tenants.Status) store.DomainView {
 	w.t.Helper()
