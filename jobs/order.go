@@ -24,7 +24,7 @@ type issuance struct {
 	order   tenants.Order
 	account acme.Account
 	kept    []tenants.Challenge // as they were saved last
-	unsaved bool                // the CA's last answer, see keep
+	unsaved bool                // the CA's last answer, see flush
 	signer  crypto.Signer       // the order's own key, once it was needed
 	resumed bool                // the state was loaded, not reached just now: the effect that follows may have happened already
 	hint    time.Duration       // the CA's last Retry-After, zero for none
@@ -96,7 +96,7 @@ func (i *issuance) saved(o tenants.Order) {
 }
 
 // note lets an answer of the CA, which gives it again to whoever asks, wait for the next save: before the next effect of
-// ours there is one, see keep. A dry run ends as its row says, so there it is saved at once.
+// ours there is one, see flush. A dry run ends as its row says, so there it is saved at once.
 func (i *issuance) note(ctx context.Context) error {
 	i.unsaved = true
 	if i.order.Dry() {
@@ -105,9 +105,9 @@ func (i *issuance) note(ctx context.Context) error {
 	return nil
 }
 
-// keep saves what was noted, before something else is done to the outside world and as soon as there is something to wait
+// flush saves what was noted, before something else is done to the outside world and as soon as there is something to wait
 // for, which is when people look.
-func (i *issuance) keep(ctx context.Context) error {
+func (i *issuance) flush(ctx context.Context) error {
 	if !i.unsaved {
 		return nil
 	}
@@ -116,9 +116,13 @@ func (i *issuance) keep(ctx context.Context) error {
 
 // reach saves that the CA's answer took the order one state further.
 func (i *issuance) reach(ctx context.Context, s tenants.OrderState) error {
+	i.arrive(ctx, s)
+	return i.save(ctx)
+}
+
+func (i *issuance) arrive(ctx context.Context, s tenants.OrderState) {
 	i.heard(ctx)
 	i.order.State, i.order.Attempts, i.order.Finding = s, 0, tenants.Finding{}
-	return i.save(ctx)
 }
 
 // finalize sends the CSR, unless the order's status says that this was done before a crash.
@@ -205,8 +209,7 @@ func (i *issuance) finalized(ctx context.Context, o acme.Order) (*rest, error) {
 		return i.invalid(ctx, o)
 	}
 	i.order.ResultURL = o.Certificate
-	i.heard(ctx)
-	i.order.State, i.order.Attempts, i.order.Finding = tenants.Finalized, 0, tenants.Finding{}
+	i.arrive(ctx, tenants.Finalized)
 	i.order.Reached[tenants.Finalized] = time.Now()
 	return nil, i.note(ctx)
 }
@@ -311,7 +314,7 @@ const noticeable = 50 * time.Millisecond
 func (i *issuance) pollCA(ctx context.Context, p *pace, ready func() bool) (ok bool, err error) {
 	first, asked := p.first(i.FirstPoll), 0
 	if first >= noticeable {
-		if err := i.keep(ctx); err != nil {
+		if err := i.flush(ctx); err != nil {
 			return false, err
 		}
 	}
@@ -322,7 +325,7 @@ func (i *issuance) pollCA(ctx context.Context, p *pace, ready func() bool) (ok b
 			p.learn(first, i.FirstPoll, done)
 		}
 		if !done {
-			unkept = i.keep(ctx)
+			unkept = i.flush(ctx)
 		}
 		return done || unkept != nil
 	})

@@ -82,7 +82,7 @@ func (i *issuance) show(ctx context.Context, c *tenants.Challenge) (*rest, error
 	if !c.Valid.IsZero() || !c.Answered.IsZero() {
 		return nil, nil
 	}
-	if err := i.keep(ctx); err != nil { // that another challenge was answered
+	if err := i.flush(ctx); err != nil { // that another challenge was answered
 		return nil, err
 	}
 	if r, err := i.mayWrite(ctx); err != nil || r != nil {

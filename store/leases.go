@@ -21,7 +21,7 @@ const candidates = 500
 const chosenSQL = `
 	select c.domain_id from (select domain_id, lane, not_after, next_action_at from agenda
 		where next_action_at > 0 and next_action_at <= $1 order by next_action_at limit %d) c
-	order by case when c.lane = 0 then 0 when c.next_action_at <= $4 then c.next_action_at else $1 end,
+	order by case when c.lane = %d then 0 when c.next_action_at <= $4 then c.next_action_at else $1 end,
 		c.lane, c.not_after, c.domain_id limit %d`
 
 // longDue is how late the workers may be before nobody is overtaken any more. Where they are too few for all that is due,
@@ -48,7 +48,7 @@ func (s *System) Claim(ctx context.Context, limit int) (ids []tenants.DomainID, 
 	}
 	err = s.db.housekeep(ctx, func(t *tx) error {
 		ids = nil
-		text := fmt.Sprintf(claimSQL, t.db.engine.free(fmt.Sprintf(chosenSQL, candidates, limit)))
+		text := fmt.Sprintf(claimSQL, t.db.engine.free(fmt.Sprintf(chosenSQL, candidates, laneEmergency, limit)))
 		due, err := collect(t.query, scanDue, text, us(t.now), claimant, us(t.now.Add(claimLease)), us(t.now.Add(-longDue)))
 		if err != nil {
 			return err
