@@ -11,11 +11,9 @@ SEED    ?= 1
 PART    ?= 1
 # The race detector needs a C compiler. Without one the tests still run, except in CI.
 RACE     = $(if $(filter true,$(CI))$(shell command -v $$(go env CC)),-race)
-# Months of one certificate under every fault: one worker at a time, so there is nothing to race for, and the race detector
-# makes them eight times as long.
-STORIES  = EveryFault|CallFails|Years|OverRenewals|PlannedInstant|KeepTheHours|ReplacesInTime
-# Many certificates at once, small under the race detector.
-FLEETS   = TestRenewalBurst|TestMassEvent
+# Months of certificates, or every fault of one: a single worker, so there is nothing to race for, and the race detector makes
+# them eight times as long.
+STORIES  = ^TestStory|EveryFault|CallFails
 # The packages without test/, whose tests drive whole programs.
 UNITS    = $(shell go list ./... | grep -v '^perennial/test/')
 
@@ -38,7 +36,7 @@ check: ## format, fresh generated code, go vet, staticcheck
 
 unit: ## tests of all packages under the race detector; long stories in full without it
 	go run ./test/gotest $(RACE) -short -timeout 30m -skip '$(STORIES)' $(UNITS)
-	go run ./test/gotest -timeout 20m -run '$(STORIES)|$(FLEETS)' ./jobs
+	go run ./test/gotest -timeout 20m -run '$(STORIES)' ./jobs
 
 sim: ## years of the portal in a minute, every promise counted; SEED=n for other chances, STORY=years for one story
 	go test -count=1 -timeout 10m -v -run '^TestSim$$/^$(STORY)' ./jobs -sim.seed=$(SEED)

@@ -14,7 +14,7 @@ import (
 // A renewal burst: 2,000 certificates are due at once, the CA takes 300 orders in three hours. The earliest expiry
 // goes first, the budget is used fully but for what is kept back for emergencies, the CA refuses at most once, and nobody
 // starves.
-func TestRenewalBurst(t *testing.T) {
+func TestStoryRenewalBurst(t *testing.T) {
 	count, limit := 2000, tenants.Limit{Count: 300, Per: 3 * time.Hour}
 	if testing.Short() { // a tenth of the fleet at a tenth of the budget
 		count, limit.Count = 200, 30

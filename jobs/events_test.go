@@ -64,7 +64,7 @@ func (w *world) fleet(n int) (ids []tenants.DomainID) {
 
 // 300 certificates, or 100 in short, are replaced within a day, outside of everybody's renewal hours, but for the one that nobody can
 // renew: it is shown, tried on after the deadline, and replaced once its record is right again.
-func TestMassEventReplacesInTime(t *testing.T) {
+func TestStoryMassEvent(t *testing.T) {
 	inWorld(t, func(w *world) {
 		n := 300
 		if testing.Short() {
@@ -107,7 +107,7 @@ func TestMassEventReplacesInTime(t *testing.T) {
 }
 
 // Stopping in the middle leaves what is replaced as it is, and all else to its own plan.
-func TestMassEventStopsInTheMiddle(t *testing.T) {
+func TestStoryMassEventStops(t *testing.T) {
 	inWorld(t, func(w *world) {
 		const n = 60
 		ids := w.fleet(n)

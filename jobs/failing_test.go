@@ -53,7 +53,7 @@ func TestChangedDNSEndsTheBackoff(t *testing.T) {
 
 // A name whose proof failed many times in a row is not tried until the authority pauses it: long before, somebody has to
 // act. A change of DNS is worth one more try, and a success ends the count.
-func TestFailuresInARow(t *testing.T) {
+func TestStoryFailuresInARow(t *testing.T) {
 	inWorld(t, func(w *world) {
 		const base = "shop.acme.example"
 		w.issuer.Limits = tenants.Limits{tenants.ConsecutiveFailures: {Count: 20, Per: 20 * 1000 * time.Hour}}

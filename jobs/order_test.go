@@ -271,7 +271,7 @@ func TestReleaseDeactivatesAuthorizations(t *testing.T) {
 	})
 }
 
-func TestReservationRunsOut(t *testing.T) {
+func TestStoryReservationRunsOut(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.dns.set("shop.acme.example", tenants.Missing)
 		id := w.register("shop.acme.example")

@@ -43,7 +43,7 @@ func TestPolicyMovesPlans(t *testing.T) {
 }
 
 // Renewals happen inside the tenant's hours, and never in a freeze.
-func TestRenewalsKeepTheHours(t *testing.T) {
+func TestStoryRenewalHours(t *testing.T) {
 	inWorld(t, func(w *world) {
 		freeze := time.Now().AddDate(0, 0, 64).Format(time.DateOnly)
 		hours := tenants.Hours{Days: []time.Weekday{time.Tuesday, time.Thursday}, From: 6 * 60, To: 9 * 60,

@@ -124,7 +124,7 @@ func TestSilentCARevokesLater(t *testing.T) {
 }
 
 // A refusal is explained and asked again, ever less often, and renewals go on.
-func TestRefusedRevocation(t *testing.T) {
+func TestStoryRefusedRevocation(t *testing.T) {
 	inWorld(t, func(w *world) {
 		id, tries := w.certified(), 0
 		w.ca.noRevoke = func(uint) *acme.Problem { tries++; return refusal }

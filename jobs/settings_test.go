@@ -65,7 +65,7 @@ func (w *world) key(v tenants.Version) string {
 }
 
 // A key serves version after version until the policy's longest use of it is near; then another takes its place.
-func TestReuseOverYears(t *testing.T) {
+func TestStoryReuse(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.must(w.scope.SavePolicy(w.ctx, tenants.Policy{ReuseKey: true, MaxKeyDays: 150}))
 		id := w.register("shop.acme.example")
@@ -129,7 +129,7 @@ func TestReusedKeyIsBlocked(t *testing.T) {
 
 // The customer's own CSR serves until its key grows too old. That is said when the renewal is planned, long before it is
 // due; after the safety line it is a failure; and another CSR heals it at once.
-func TestOwnCSROverRenewals(t *testing.T) {
+func TestStoryOwnCSR(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.must(w.scope.SavePolicy(w.ctx, tenants.Policy{OwnCSR: true, MaxKeyDays: 120}))
 		id := w.register("shop.acme.example")
@@ -178,7 +178,7 @@ func TestOwnCSROverRenewals(t *testing.T) {
 }
 
 // A policy that forbids own CSRs asks for another choice; nothing is ordered with a key that nobody expects.
-func TestOwnCSRForbidden(t *testing.T) {
+func TestStoryOwnCSRForbidden(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.must(w.scope.SavePolicy(w.ctx, tenants.Policy{OwnCSR: true}))
 		id := w.register("shop.acme.example")
@@ -296,7 +296,7 @@ func (w *world) pause(id tenants.DomainID, until time.Time) error {
 
 // A pause over the planned instant moves the renewal behind it, before the safety line. Many that were paused until the same
 // minute do not come in that minute.
-func TestPauseOverThePlannedInstant(t *testing.T) {
+func TestStoryPause(t *testing.T) {
 	inWorld(t, func(w *world) {
 		ids := []tenants.DomainID{w.register("a.acme.example"), w.register("b.acme.example"), w.register("c.acme.example")}
 		var until time.Time

@@ -10,7 +10,7 @@ import (
 
 // A 90-day certificate lives for two years on its own, with one CA outage of five days, without a gap in validity. In
 // short mode, which the race detector runs in, it is four months.
-func TestTwoYears(t *testing.T) {
+func TestStoryTwoYears(t *testing.T) {
 	days := 2 * 365
 	if testing.Short() {
 		days /= 6
