@@ -42,6 +42,7 @@ var experiments = []struct {
 }{
 	{"issuance", (*bench).issuance},
 	{"renewals", (*bench).renewals},
+	{"distance", (*bench).distance},
 	{"rows", (*bench).rows},
 	{"latency", (*bench).latency},
 	{"list", (*bench).list},
