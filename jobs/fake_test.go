@@ -138,6 +138,7 @@ type fakeCA struct {
 	faults
 	dns       *fakeDNS
 	validity  time.Duration
+	holds     time.Duration        // renewal information, as it says
 	backdate  time.Duration        // how long before its signing a certificate begins
 	skew      time.Duration        // how far its clock is ahead of ours
 	thinks    time.Duration        // between finalize and the certificate
@@ -211,7 +212,7 @@ func newFakeCA(dns *fakeDNS) *fakeCA {
 	if err != nil {
 		panic(err)
 	}
-	return &fakeCA{dns: dns, validity: 90 * 24 * time.Hour, key: key, root: root, serial: 1,
+	return &fakeCA{dns: dns, validity: 90 * 24 * time.Hour, holds: 6 * time.Hour, key: key, root: root, serial: 1,
 		leaves: map[string]*x509.Certificate{}}
 }
 
@@ -413,7 +414,7 @@ func (ca *fakeCA) Certificate(_ context.Context, _ acme.Account, url string) ([]
 }
 
 func (ca *fakeCA) RenewalInfo(_ context.Context, certID string) (tenants.RenewalInfo, error) {
-	info := tenants.RenewalInfo{Fetched: time.Now(), Next: time.Now().Add(6 * time.Hour)}
+	info := tenants.RenewalInfo{Fetched: time.Now(), Next: time.Now().Add(ca.holds)}
 	err := ca.call("renewalInfo", func() error {
 		if ca.ari == nil {
 			return nil

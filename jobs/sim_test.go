@@ -167,6 +167,7 @@ func (s *sim) badHours(from time.Time) {
 // onboarding: more names in a week than the account's limit allows.
 func onboarding(s *sim) {
 	s.ca.sim.lag = 2 * time.Second
+	s.ca.holds = 12 * time.Hour // as long as any portal that hears of a revocation in time believes it: most turns are such questions
 	s.askAll(s.domains, time.Duration(s.days)*day)
 	s.run(s.begun.Add(200*day), s.served)
 	s.done()
