@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"perennial/jobs/acme"
 	"perennial/tenants"
 )
 
@@ -84,6 +85,33 @@ func TestStoryFailuresInARow(t *testing.T) {
 		w.must(err)
 		if left != 20 {
 			t.Errorf("%d left after a success", left)
+		}
+	})
+}
+
+// What the CA refuses with 429 it counts nowhere, so a storm of refusals leaves the narrow limits as they are. Otherwise the
+// sixth try would wait a day and a half for a token that the CA never took.
+func TestRefusalsSpendNothing(t *testing.T) {
+	inWorld(t, func(w *world) {
+		const base = "shop.acme.example"
+		w.issuer.Limits = tenants.Limits{
+			tenants.OrdersPerAccount:   {Count: 300, Per: 3 * time.Hour},
+			tenants.CertificatesPerSet: {Count: 5, Per: 7 * 24 * time.Hour},
+		}
+		w.start()
+		asked := 0
+		w.ca.limit = func() *acme.Problem {
+			if asked++; asked <= 8 {
+				return &acme.Problem{Code: tenants.CARateLimited, Status: 429, Detail: "too many new orders", Reached: true}
+			}
+			return nil
+		}
+		id := w.register(base)
+		w.until(time.Minute, 6*time.Hour, func() bool { return len(w.view(id).Versions) == 1 })
+		left, _, err := w.db.System().BudgetLeft(w.ctx, w.view(id).Certificate.Issuer, tenants.Charge{Limit: tenants.CertificatesPerSet, Key: base})
+		w.must(err)
+		if left != 4 {
+			t.Errorf("%d left of 5 after one certificate", left)
 		}
 	})
 }

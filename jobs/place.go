@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"net/http"
 	"time"
 
 	"perennial/jobs/acme"
@@ -100,7 +101,7 @@ func (i *issuance) refused(ctx context.Context, err error) (*rest, error) {
 	if p == nil {
 		return nil, err
 	}
-	if !p.Reached {
+	if !p.Reached || p.Status == http.StatusTooManyRequests { // which the CA does not count in its other limits either
 		i.refund(ctx)
 	}
 	if !p.Reached || p.Status != 0 && p.Status < 500 {

@@ -186,12 +186,19 @@ func (s *simCA) spend(name string) *acme.Problem {
 			return tooMany(detail, k.wait())
 		}
 	}
-	for c := range charges {
-		if k := s.tank(c); !k.Unlimited() {
-			k.take(now)
-		}
+	if k := s.tank(tenants.Charge{Limit: tenants.OrdersPerAccount, Key: "1"}); !k.Unlimited() {
+		k.take(now)
 	}
 	return nil
+}
+
+// count takes what a certificate costs, which is when it is signed.
+func (s *simCA) count(o *fakeOrder) {
+	for c := range s.charges(o.names[0]) {
+		if k := s.tank(c); c.Limit.Certificates() && !k.Unlimited() {
+			k.take(s.ca.now())
+		}
+	}
 }
 
 func (s *simCA) place(n need) {
@@ -229,6 +236,8 @@ func (s *simCA) signed(o *fakeOrder) {
 	}
 	if o.replaces != "" {
 		s.replaced[o.replaces] = true
+	} else {
+		s.count(o)
 	}
 	delete(s.open, o.id)
 	block, _ := pem.Decode(o.cert)

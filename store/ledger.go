@@ -288,7 +288,7 @@ func (t *tx) saveBuckets(id tenants.IssuerID, charges []tenants.Charge, found []
 	return nil
 }
 
-// Refund gives back what Spend took of the same charges, when the call never reached the CA.
+// Refund gives back what Spend took of the same charges, when the call never reached the CA, or the CA counted nothing.
 func (s *System) Refund(ctx context.Context, id tenants.IssuerID, charges []tenants.Charge) error {
 	taken := slices.DeleteFunc(slices.Clone(charges), isFailure)
 	return s.move(ctx, id, taken, func(l tenants.Limit, b *bucket, _ time.Time) {
@@ -308,6 +308,17 @@ func (s *System) Book(ctx context.Context, id tenants.IssuerID, charges []tenant
 func (t *tx) landed(id tenants.IssuerID, charges []tenants.Charge) error {
 	return t.move(id, charges, func(l tenants.Limit, b *bucket, now time.Time) {
 		b.tat, b.flight = l.Landed(b.tat, b.flight, now)
+	})
+}
+
+// unsigned gives back what an order cost in the limits on certificates, which ended before there could be one. A token that
+// may have refilled since it was spent is not given twice.
+func (t *tx) unsigned(was tenants.Order, cost []tenants.Charge) error {
+	charges := slices.DeleteFunc(slices.Clone(cost), func(c tenants.Charge) bool { return !c.Limit.Certificates() })
+	return t.move(was.Issuer, charges, func(l tenants.Limit, b *bucket, now time.Time) {
+		if now.Sub(was.Placing) < l.Every() {
+			b.tat = l.Refund(b.tat, 1)
+		}
 	})
 }
 

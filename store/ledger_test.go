@@ -122,6 +122,62 @@ func TestTokensUnderWay(t *testing.T) {
 	})
 }
 
+// Authorities count certificates when they sign them. An order that ends before that costs the account's token alone, and
+// gives back nothing that refilled meanwhile.
+func TestUnsignedOrderCostsNoCertificate(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		s := tell(t, w)
+		const each = 10 * time.Hour
+		i := s.issuer(tenants.Limits{
+			tenants.OrdersPerAccount:      {Count: 100, Per: 100 * 1000 * time.Hour},
+			tenants.CertificatesPerDomain: {Count: 5, Per: 5 * each}, tenants.CertificatesPerSet: {Count: 5, Per: 5 * each},
+		})
+		orders := 100
+		for n, test := range []struct {
+			name  string
+			state tenants.OrderState
+			after time.Duration
+			left  int
+		}{
+			{"refused", tenants.Planned, time.Minute, 5},
+			{"ordered", tenants.Ordered, time.Minute, 5},
+			{"proving", tenants.Proving, each / 2, 5},
+			{"refilled", tenants.Proving, each + time.Hour, 4},
+			{"perhaps signed", tenants.Ready, time.Minute, 4},
+		} {
+			set, domain := tenants.Charge{Limit: tenants.CertificatesPerSet, Key: name(n)}, tenants.Charge{Limit: tenants.CertificatesPerDomain, Key: name(n)}
+			o := s.order(s.register(w.Acme, name(n)), tenants.FirstIssue)
+			o.Placing = w.Clock.Now()
+			o, spent, err := s.sys.PlaceOrder(s.ctx, o, []tenants.Charge{perAccount, set, domain})
+			if check(t, err); !spent.OK {
+				t.Fatalf("%s: %+v", test.name, spent)
+			}
+			for _, state := range []tenants.OrderState{tenants.Ordered, tenants.Proving, tenants.Ready} {
+				if o.State != test.state {
+					o = s.save(o, state)
+				}
+			}
+			w.Clock.Advance(test.after)
+			if test.name == "refilled" { // by then to the last token, and another order took one
+				other := must[store.Spent](t)(s.sys.Spend(s.ctx, i.ID, o.Domain, []tenants.Charge{set, domain}))
+				if !other.OK {
+					t.Fatal("not refilled")
+				}
+			}
+			check(t, s.sys.FailOrder(s.ctx, o, tenants.Finding{Code: tenants.ChallengeInvalid}, tenants.Failing))
+			for _, c := range []tenants.Charge{set, domain} {
+				if left, _, err := s.sys.BudgetLeft(s.ctx, i.ID, c); left != test.left || err != nil {
+					t.Errorf("%s: %d left of %s, want %d: %v", test.name, left, c.Limit, test.left, err)
+				}
+			}
+			orders--
+			if left, _, err := s.sys.BudgetLeft(s.ctx, i.ID, perAccount); left != orders || err != nil {
+				t.Errorf("%s: %d orders left, want %d: %v", test.name, left, orders, err)
+			}
+		}
+	})
+}
+
 // However many spend at once, exactly the limit is spent.
 func TestLedgerIsExact(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, w *storetest.World) {

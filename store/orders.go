@@ -147,6 +147,11 @@ func (t *tx) saveOrder(d *domainRow, o, was tenants.Order) (tenants.Order, error
 			return o, err
 		}
 	}
+	if o.State == tenants.Failed && was.Unsigned() {
+		if err := t.unsigned(was, o.Cost); err != nil {
+			return o, err
+		}
+	}
 	if o.Dry() { // the domain does not notice
 		t.touch(d.Tenant, d.ID)
 		return o, nil

@@ -85,7 +85,7 @@ func (l Limit) Book(tat, now time.Time, n int) time.Time {
 	return later(tat, now).Add(time.Duration(n) * l.Every())
 }
 
-// Refund gives n tokens back, for a call that never reached the CA.
+// Refund gives n tokens back, for what the CA did not count.
 func (l Limit) Refund(tat time.Time, n int) time.Time {
 	if l.Unlimited() {
 		return tat
@@ -145,6 +145,9 @@ func (n LimitName) Counted() bool {
 
 // Failures reports whether the limit counts failed authorizations: an order is looked at in its light and spends nothing.
 func (n LimitName) Failures() bool { return n == FailuresPerName || n == ConsecutiveFailures }
+
+// Certificates reports whether the limit counts what an authority signs: an order that ends before that costs none.
+func (n LimitName) Certificates() bool { return n == CertificatesPerDomain || n == CertificatesPerSet }
 
 // Limits is what an issuer allows. A limit that is absent does not exist.
 type Limits map[LimitName]Limit

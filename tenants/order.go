@@ -69,6 +69,9 @@ type Order struct {
 // Flying reports whether newOrder may have been sent and was not answered yet.
 func (o Order) Flying() bool { return o.State == Planned && !o.Placing.IsZero() }
 
+// Unsigned reports whether no CSR was sent for the order, so that nobody can have signed a certificate.
+func (o Order) Unsigned() bool { return o.State == Planned || o.State == Ordered || o.State == Proving }
+
 // Unplaced reports whether the order is only planned: nothing of it was sent.
 func (o Order) Unplaced() bool { return o.State == Planned && o.Placing.IsZero() }
 
