@@ -132,10 +132,19 @@ func (i *issuance) correct(ctx context.Context, p *acme.Problem) {
 	}
 }
 
-// bookFailure counts an authorization that the CA found invalid against the name.
-func (i *issuance) bookFailure(ctx context.Context, name string) {
-	if err := i.sys.Book(ctx, i.facts.Issuer.ID, failures(name)); err != nil {
-		i.Log.Error("counting a failure failed", "order", i.order.ID, "error", err)
+// bookFailures counts an authorization that the CA found invalid against the name. A name and its wildcard have one each, which
+// the CA counts against the name alike, and both were answered before either was decided.
+func (i *issuance) bookFailures(ctx context.Context, name string) {
+	failed := 0
+	for _, c := range i.order.Challenges {
+		if !c.Answered.IsZero() && c.Valid.IsZero() {
+			failed++
+		}
+	}
+	for range max(1, failed) {
+		if err := i.sys.Book(ctx, i.facts.Issuer.ID, failures(name)); err != nil {
+			i.Log.Error("counting a failure failed", "order", i.order.ID, "error", err)
+		}
 	}
 }
 

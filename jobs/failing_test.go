@@ -115,3 +115,39 @@ func TestRefusalsSpendNothing(t *testing.T) {
 		}
 	})
 }
+
+// A name and its wildcard are proved by an authorization each, and the CA counts both failures against the name: two orders
+// are four of the five that it bears.
+func TestBothNamesFailTwice(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.issuer.Limits = tenants.Limits{tenants.FailuresPerName: {Count: 5, Per: 10 * time.Hour}}
+		w.start()
+		w.ca.refuse = true
+		id := w.register("shop.acme.example")
+		w.chooseNames(id, tenants.WithSibling)
+		w.until(10*time.Second, time.Hour, func() bool { return w.view(id).Domain.Finding.Code == tenants.FailedTooOften })
+		if n := len(w.ca.orders); n != 2 {
+			t.Errorf("waits after %d orders", n)
+		}
+	})
+}
+
+// The nonce that was refused says nothing of how many orders there may be.
+func TestRefusedNonceEmptiesNoBucket(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.issuer.Limits = tenants.Limits{tenants.OrdersPerAccount: {Count: 300, Per: 3 * time.Hour}}
+		w.start()
+		asked := 0
+		w.ca.limit = func() *acme.Problem {
+			if asked++; asked == 1 {
+				return &acme.Problem{Code: tenants.CARateLimited, Status: 429, RetryAfter: 10 * time.Second}
+			}
+			return nil
+		}
+		id, begun := w.register("shop.acme.example"), time.Now()
+		w.until(time.Second, time.Hour, func() bool { return len(w.view(id).Versions) == 1 })
+		if took := time.Since(begun); asked != 2 || took < 10*time.Second || took > 2*time.Minute {
+			t.Errorf("asked %d times, took %v", asked, took)
+		}
+	})
+}

@@ -186,6 +186,7 @@ type fakeOrder struct {
 	profile  string
 	replaces string
 	proved   []bool                     // by name
+	answered map[int]bool               // the same
 	saw      map[string]map[string]bool // TXT values by the name below the star: the CA's resolver remembers them
 	status   acme.Status
 	cert     []byte
@@ -349,8 +350,15 @@ func (ca *fakeCA) Authorization(_ context.Context, _ acme.Account, url string) (
 func (ca *fakeCA) Answer(_ context.Context, _ acme.Account, url string) error {
 	return ca.call("answer", func() error {
 		o, n := ca.find(url), nth(url)
-		if o.status != acme.Pending || o.proved[n] {
+		late := o.status == acme.Invalid && !o.answered[n] // of an order that failed over another name
+		if o.status != acme.Pending && !late || o.proved[n] {
 			return &acme.Problem{Code: tenants.CABroken, Status: 400, Detail: "not pending", Reached: true}
+		}
+		if o.answered == nil {
+			o.answered = map[int]bool{}
+		}
+		if o.answered[n] = true; late {
+			return nil
 		}
 		if o.proved[n] = !ca.refuse && ca.look(o, o.names[n])[o.value(n)]; !o.proved[n] {
 			o.status = acme.Invalid

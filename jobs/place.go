@@ -107,7 +107,7 @@ func (i *issuance) refused(ctx context.Context, err error) (*rest, error) {
 	if !p.Reached || p.Status != 0 && p.Status < 500 {
 		i.order.Placing = time.Time{}
 	}
-	if p.Code == tenants.CARateLimited {
+	if p.Code == tenants.CARateLimited && p.Reached { // else it was the nonce that was refused, which says nothing of orders
 		i.correct(ctx, p)
 	}
 	return i.problem(ctx, err)

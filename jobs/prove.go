@@ -176,7 +176,7 @@ func (i *issuance) validated(ctx context.Context, c *tenants.Challenge, resumed 
 		if p := a.Challenge.Error; p != nil {
 			f = i.explain(p)
 		}
-		i.bookFailure(ctx, strings.TrimPrefix(a.Name, "*."))
+		i.bookFailures(ctx, strings.TrimPrefix(a.Name, "*."))
 		return i.fail(ctx, f)
 	}
 	return nil, nil
