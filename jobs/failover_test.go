@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"perennial/store"
+	"perennial/store/storetest"
 	"perennial/tenants"
 )
 
@@ -109,5 +110,23 @@ func TestSeveralAccounts(t *testing.T) {
 		if want := all[0].For(v.Domain.Tenant); v.Current.Account != want.AccountID || want.Account == "" {
 			t.Errorf("ordered with %s, want %+v", v.Current.Account, want)
 		}
+	})
+}
+
+// A policy that leaves an authority out counts for orders too that only waited for their place there.
+func TestPolicyLeavesAnOrderThatWaits(t *testing.T) {
+	inWorld(t, func(w *world) {
+		other, home, away := w.second()
+		w.issuer.Limits = tenants.Limits{tenants.OrdersPerAccount: {Count: 1, Per: 24 * time.Hour}}
+		w.start()
+		w.status(w.register("first.acme.example"), tenants.Active)
+		id := w.register("shop.acme.example")
+		w.until(time.Second, time.Minute, func() bool { return w.view(id).Domain.Finding.Code == tenants.BudgetSpent })
+		w.must(w.scope.SavePolicy(w.ctx, tenants.Policy{Issuers: []tenants.IssuerID{away}}))
+		w.until(time.Hour, 50*time.Hour, func() bool { return len(w.view(id).Versions) == 1 })
+		if v := w.view(id); v.Current.IssuerID != away || len(w.ca.orders) != 1 || len(other.orders) != 1 {
+			t.Errorf("the version came from %s, and %s is not allowed: %+v", v.Current.IssuerID, home, v.Orders)
+		}
+		storetest.Consistent(t, w.dsn, time.Now())
 	})
 }

@@ -145,7 +145,7 @@ func (p *Platform) SaveAccounts(ctx context.Context, id tenants.IssuerID, typed 
 	})
 }
 
-// RetireIssuer lets an issuer get no new orders. Open ones end there, and what it signed stays known. Conflict when it is
+// RetireIssuer lets an issuer get no new orders. Those that were sent end there, and what it signed stays known. Conflict when it is
 // the issuer of the settings, on which everybody depends whose policy names none, so the last one can never go.
 func (p *Platform) RetireIssuer(ctx context.Context, id tenants.IssuerID) error {
 	if err := p.may(ctx, tenants.ManageIssuers, string(id)); err != nil {

@@ -100,11 +100,14 @@ func hoursWords(d time.Duration) string {
 	return counted(int(d/time.Hour), "hour")
 }
 
-// leavingIssuer: the issuer of the open order has failed for too long, and there is another. The order ends first, so that
-// there are never two.
+// leavingIssuer: the issuer of the open order may not be asked any more, or has failed for too long and there is another. The
+// order ends first, so that there are never two. One that was sent ends where it was sent, whatever is allowed by then.
 func leavingIssuer(f Facts, now time.Time) (Step, bool) {
-	if f.Order == nil || !f.Order.State.Open() || len(f.Offers) < 2 {
+	if f.Order == nil || !f.Order.State.Open() || len(f.Offers) == 0 {
 		return Step{}, false
+	}
+	if f.Order.Unplaced() && !f.offers(f.Order.Issuer) {
+		return Step{Act: ActEndOrder, Why: fmt.Sprintf("%s takes no orders of this tenant any more.", f.Issuer.Name)}, true
 	}
 	chosen, _ := Choose(f, now)
 	for _, o := range f.Offers {
