@@ -122,6 +122,32 @@ func TestTokensUnderWay(t *testing.T) {
 	})
 }
 
+// What was spent while a limit was mistyped does not outlive the mistake. The CA's own word does.
+func TestChangedLimitRefitsItsBuckets(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		s := tell(t, w)
+		i := s.issuer(nil)
+		id := s.register(w.Acme, "shop.example")
+		set := func(count, per string) {
+			check(t, w.Platform().SaveOverrides(s.ctx, i.ID, []store.OverrideInput{{Limit: string(tenants.OrdersPerAccount), Count: count, Per: per}}))
+		}
+		set("20", "730d")
+		if spent := must[store.Spent](t)(s.sys.Spend(s.ctx, i.ID, id, []tenants.Charge{perAccount})); !spent.OK {
+			t.Fatalf("spent %+v", spent)
+		}
+		set("300", "3h")
+		if _, at, err := s.sys.BudgetLeft(s.ctx, i.ID, perAccount); err != nil || at.Sub(w.Clock.Now()) > time.Minute {
+			t.Errorf("the next token comes in %v: %v", at.Sub(w.Clock.Now()), err)
+		}
+		until := w.Clock.Now().Add(24 * time.Hour)
+		check(t, s.sys.Correct(s.ctx, i.ID, perAccount, until))
+		set("600", "3h")
+		if left, at, err := s.sys.BudgetLeft(s.ctx, i.ID, perAccount); err != nil || left != 0 || at.Before(until.Add(-3*time.Hour)) {
+			t.Errorf("%d left until %v, the CA said none until %v: %v", left, at, until, err)
+		}
+	})
+}
+
 // Authorities count certificates when they sign them. An order that ends before that costs the account's token alone, and
 // gives back nothing that refilled meanwhile.
 func TestUnsignedOrderCostsNoCertificate(t *testing.T) {

@@ -88,7 +88,28 @@ func (t *tx) saveOverrides(by tenants.Actor, id tenants.IssuerID, typed map[tena
 		return errUnchanged
 	}
 	t.record(by, tenants.DidChangeLimits, string(id), i.Name, "changed the limits that count at "+i.Name+".", changes...)
-	_, err = t.execIssuers(`update issuers set overrides = $2 where id = $1`, id, clean(enc(now)))
+	if _, err = t.execIssuers(`update issuers set overrides = $2 where id = $1`, id, clean(enc(now))); err != nil {
+		return err
+	}
+	for _, c := range changes {
+		if err := t.refit(id, tenants.LimitName(c.Field)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const refitSQL = `update buckets set tat = $3 where issuer_id = $1 and limit_name = $2 and tat > $3 and corrected_at = 0`
+
+// refit makes the buckets of a limit that changed no emptier than empty. A token that was spent while a slip of the pen said
+// one in a month would otherwise keep its bucket shut for that month, whatever the limit says now. What the CA said stays.
+func (t *tx) refit(id tenants.IssuerID, name tenants.LimitName) error {
+	i, err := t.issuer(id)
+	if err != nil || i.Limits[name].Unlimited() {
+		return err
+	}
+	l := i.Limits[name]
+	_, err = t.exec(refitSQL, id, name, us(l.Empty(t.now.Add(l.Every()))))
 	return err
 }
 
