@@ -156,7 +156,7 @@ func (i Issuer) lede() string {
 	s += " a certificate of it, or will. "
 	switch {
 	case !i.Retired.IsZero():
-		return s + "It gets no new orders; open ones end there."
+		return s + "It gets no new orders; those that were sent end there."
 	case i.Default:
 		return s + "Certificates come from it unless a policy names another."
 	}
