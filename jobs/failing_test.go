@@ -151,3 +151,30 @@ func TestRefusedNonceEmptiesNoBucket(t *testing.T) {
 		}
 	})
 }
+
+// A renewal is free while the CA takes what it names as replaced. One whose predecessor was replaced already is not, so it waits
+// for a token like any other instead of being refused again and again.
+func TestReplacedAlreadyIsCounted(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.issuer.Limits, w.issuer.FreeARI = tenants.Limits{tenants.OrdersPerAccount: {Count: 9, Per: 9 * time.Hour}}, true
+		w.start()
+		id := w.register("shop.acme.example")
+		w.status(id, tenants.Active)
+		asked := 0
+		w.ca.limit = func() *acme.Problem {
+			if asked++; asked == 1 {
+				return &acme.Problem{Code: tenants.CARateLimited, Status: 429, Reached: true, RetryAfter: time.Minute, Unreplaced: true}
+			}
+			return nil
+		}
+		w.must(w.scope.RenewNow(w.ctx, id))
+		w.until(time.Minute, 3*time.Hour, func() bool { return len(w.view(id).Versions) == 2 })
+		o := w.view(id).Orders[0]
+		if o.Replaces != "" || len(o.Cost) == 0 || o.Cost[0].Limit != tenants.OrdersPerAccount || asked != 2 {
+			t.Errorf("asked %d times for %+v", asked, o)
+		}
+		if n := w.ca.orders[1].replaces; n != "" {
+			t.Errorf("the order named %s again", n)
+		}
+	})
+}

@@ -106,6 +106,9 @@ func (i *issuance) refused(ctx context.Context, err error) (*rest, error) {
 	}
 	if !p.Reached || p.Status != 0 && p.Status < 500 {
 		i.order.Placing = time.Time{}
+		if p.Unreplaced { // so that the next try is counted, and waits until there is a token
+			i.order.Replaces = ""
+		}
 	}
 	if p.Code == tenants.CARateLimited && p.Reached { // else it was the nonce that was refused, which says nothing of orders
 		i.correct(ctx, p)

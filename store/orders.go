@@ -110,7 +110,7 @@ func (t *tx) stepOrder(d *domainRow, was, o tenants.Order) (tenants.Order, error
 
 const saveOrderSQL = `
 update orders set state = $3, revision = $4, placing_at = $5, url = $6, finalize_url = $7, result_url = $8, expires_at = $9,
-	finding = $10, attempts = $11, reached = $12, ended_at = $13, cost = $14
+	finding = $10, attempts = $11, reached = $12, ended_at = $13, cost = $14, replaces = $15
 where tenant_id = $1 and id = $2`
 
 func encCost(c []tenants.Charge) string {
@@ -131,7 +131,7 @@ func (t *tx) saveOrder(d *domainRow, o, was tenants.Order) (tenants.Order, error
 	}
 	if _, err := t.exec(saveOrderSQL, d.Tenant, o.ID, o.State, o.Revision, us(o.Placing), clean(o.URL),
 		clean(o.FinalizeURL), clean(o.ResultURL), us(o.Expires), encFinding(o.Finding), o.Attempts, enc(o.Reached),
-		us(o.Ended), encCost(o.Cost)); err != nil {
+		us(o.Ended), encCost(o.Cost), o.Replaces); err != nil {
 		return o, err
 	}
 	o.Challenges = slices.Clone(o.Challenges)

@@ -63,7 +63,9 @@ func (c *Client) NewOrder(ctx context.Context, a Account, r OrderRequest) (Order
 	o, err := c.newOrder(ctx, a, r)
 	if p, ok := errors.AsType[*Problem](err); ok && r.Replaces != "" && refusesReplaces(p) {
 		r.Replaces = ""
-		return c.newOrder(ctx, a, r)
+		if o, err = c.newOrder(ctx, a, r); errors.As(err, &p) {
+			p.Unreplaced = true
+		}
 	}
 	return o, err
 }

@@ -23,6 +23,7 @@ type Problem struct {
 	Status      int           // HTTP status; zero when there was no answer, or the problem came inside an object
 	RetryAfter  time.Duration // zero: the authority named no time; at most 7 days
 	Reached     bool          // the authority may have got the request; false: nothing happened there
+	Unreplaced  bool          // of NewOrder: the order named nothing any more that it replaces, which was refused before
 	Subproblems []Subproblem  // which names, and why (RFC 8555, section 6.7.1)
 }
 

@@ -283,6 +283,26 @@ func TestReplacesIsDropped(t *testing.T) {
 	}
 }
 
+// Whoever places the order learns that the next one will be counted.
+func TestReplacesIsDroppedAndTheOrderRefused(t *testing.T) {
+	f := newFake(t)
+	tries := 0
+	f.on("/order", func(w http.ResponseWriter, r *http.Request) {
+		kind, status := "alreadyReplaced", 409
+		if tries++; tries > 1 {
+			kind, status = "rateLimited", 429
+		}
+		w.WriteHeader(status)
+		io.WriteString(w, `{"type":"urn:ietf:params:acme:error:`+kind+`","detail":"No."}`)
+	})
+	for _, want := range []bool{true, false} { // the second time the first answer is the 429
+		_, err := f.client().NewOrder(t.Context(), f.account(t), acme.OrderRequest{Names: order.Names, Replaces: "YWI.AQI"})
+		if p := problem(t, err, tenants.CARateLimited); p.Unreplaced != want {
+			t.Errorf("%d tries: %+v", tries, p)
+		}
+	}
+}
+
 func TestAccountKeys(t *testing.T) {
 	f := newFake(t)
 	for _, key := range unusableKeys(t) {
