@@ -195,9 +195,6 @@ func (e *Engine) open(ctx context.Context, a *authority, id tenants.AccountID, k
 func (t *turn) accountFault(ctx context.Context, id tenants.AccountID, p *acme.Problem) time.Time {
 	if p.Kind() != "accountDoesNotExist" {
 		t.forget(t.authority)
-		if t.keyChanged(ctx) {
-			return time.Now()
-		}
 		return time.Now().Add(parked)
 	}
 	a := t.authority

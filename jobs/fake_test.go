@@ -159,15 +159,18 @@ type fakeCA struct {
 	blocked   map[string]*acme.Problem // to a CSR for the key with that SPKI
 	sim       *simCA                   // nil: none of its weather, limits and slowness
 
-	mu      sync.Mutex
-	account *ecdsa.PublicKey // of ours
-	key     *ecdsa.PrivateKey
-	root    *x509.Certificate
-	serial  int64
-	orders  []*fakeOrder
-	leaves  map[string]*x509.Certificate // by serial
-	placed  []time.Time
-	gone    []string // deactivated authorizations
+	mu       sync.Mutex
+	account  *ecdsa.PublicKey   // of ours
+	ended    []*ecdsa.PublicKey // account keys that others took the place of
+	unaware  int                // how often it denies to know an account's new key
+	onItsWay *ecdsa.PublicKey   // a change to this key was sent before and arrives just ahead of the next request for one
+	key      *ecdsa.PrivateKey
+	root     *x509.Certificate
+	serial   int64
+	orders   []*fakeOrder
+	leaves   map[string]*x509.Certificate // by serial
+	placed   []time.Time
+	gone     []string // deactivated authorizations
 
 	noRevoke func(reason uint) *acme.Problem // nil: revokes whatever it issued
 	told     int                             // how often it was told to revoke
@@ -241,6 +244,17 @@ func (ca *fakeCA) call(name string, effect func() error) error {
 	return ca.sim.after(name)
 }
 
+// signed is call for what an account has to sign. The answer to a key that is not the account's any more is that of
+// Pebble and Boulder.
+func (ca *fakeCA) signed(a acme.Account, name string, effect func() error) error {
+	return ca.call(name, func() error {
+		if slices.ContainsFunc(ca.ended, func(k *ecdsa.PublicKey) bool { return k.Equal(a.Key.Public()) }) {
+			return &acme.Problem{Code: tenants.CABroken, Status: 400, Type: "urn:ietf:params:acme:error:malformed", Detail: "JWS verification error", Reached: true}
+		}
+		return effect()
+	})
+}
+
 func (ca *fakeCA) Meta(context.Context) (acme.Meta, error) {
 	return acme.Meta{CAAIdentities: []string{"ca.test"}, Profiles: ca.profiles}, ca.call("meta", func() error {
 		if ca.meta != nil {
@@ -260,6 +274,9 @@ func (ca *fakeCA) Register(_ context.Context, key crypto.Signer) (string, error)
 func (ca *fakeCA) FindAccount(_ context.Context, key crypto.Signer) (url string, found bool, err error) {
 	err = ca.call("findAccount", func() error {
 		url, found = cmp.Or(ca.url, "https://ca.test/acct/1"), ca.account != nil && ca.account.Equal(key.Public())
+		if found && len(ca.ended) > 0 && ca.unaware > 0 {
+			ca.unaware, found = ca.unaware-1, false
+		}
 		return nil
 	})
 	return url, found, err
@@ -270,17 +287,20 @@ func (ca *fakeCA) ChangeKey(_ context.Context, a acme.Account, next crypto.Signe
 		if ca.refuseKey != nil {
 			return ca.refuseKey
 		}
+		if ca.onItsWay != nil {
+			ca.ended, ca.account, ca.onItsWay = append(ca.ended, ca.account), ca.onItsWay, nil
+		}
 		if !ca.account.Equal(a.Key.Public()) {
 			return &acme.Problem{Code: tenants.CAAccount, Status: 401, Detail: "not your key", Reached: true}
 		}
-		ca.account = next.Public().(*ecdsa.PublicKey)
+		ca.ended, ca.account = append(ca.ended, ca.account), next.Public().(*ecdsa.PublicKey)
 		return nil
 	})
 }
 
-func (ca *fakeCA) NewOrder(_ context.Context, _ acme.Account, r acme.OrderRequest) (acme.Order, error) {
+func (ca *fakeCA) NewOrder(_ context.Context, a acme.Account, r acme.OrderRequest) (acme.Order, error) {
 	var out acme.Order
-	err := ca.call("newOrder", func() error {
+	err := ca.signed(a, "newOrder", func() error {
 		if ca.limit != nil {
 			if p := ca.limit(); p != nil {
 				return p
@@ -307,10 +327,10 @@ func (ca *fakeCA) NewOrder(_ context.Context, _ acme.Account, r acme.OrderReques
 	return out, err
 }
 
-func (ca *fakeCA) FindOrder(_ context.Context, _ acme.Account, lost acme.LostOrder) (acme.Order, bool, error) {
+func (ca *fakeCA) FindOrder(_ context.Context, a acme.Account, lost acme.LostOrder) (acme.Order, bool, error) {
 	var out acme.Order
 	found := false
-	err := ca.call("findOrder", func() error {
+	err := ca.signed(a, "findOrder", func() error {
 		for _, o := range slices.Backward(ca.orders) {
 			if o.status != acme.Valid && o.status != acme.Invalid && slices.Equal(o.names, lost.Names) && !lost.Known[o.view().URL] && !ca.now().Before(o.visible) {
 				out, found = o.view(), true
@@ -322,18 +342,18 @@ func (ca *fakeCA) FindOrder(_ context.Context, _ acme.Account, lost acme.LostOrd
 	return out, found, err
 }
 
-func (ca *fakeCA) Order(_ context.Context, _ acme.Account, url string) (acme.Order, error) {
+func (ca *fakeCA) Order(_ context.Context, a acme.Account, url string) (acme.Order, error) {
 	var out acme.Order
-	err := ca.call("order", func() error {
+	err := ca.signed(a, "order", func() error {
 		out = ca.find(url).view()
 		return nil
 	})
 	return out, err
 }
 
-func (ca *fakeCA) Authorization(_ context.Context, _ acme.Account, url string) (acme.Authorization, error) {
+func (ca *fakeCA) Authorization(_ context.Context, a acme.Account, url string) (acme.Authorization, error) {
 	var out acme.Authorization
-	err := ca.call("authorization", func() error {
+	err := ca.signed(a, "authorization", func() error {
 		o, n := ca.find(url), nth(url)
 		status := acme.Valid
 		if !o.proved[n] && (o.status == acme.Pending || o.status == acme.Invalid) {
@@ -347,8 +367,8 @@ func (ca *fakeCA) Authorization(_ context.Context, _ acme.Account, url string) (
 	return out, err
 }
 
-func (ca *fakeCA) Answer(_ context.Context, _ acme.Account, url string) error {
-	return ca.call("answer", func() error {
+func (ca *fakeCA) Answer(_ context.Context, a acme.Account, url string) error {
+	return ca.signed(a, "answer", func() error {
 		o, n := ca.find(url), nth(url)
 		late := o.status == acme.Invalid && !o.answered[n] // of an order that failed over another name
 		if o.status != acme.Pending && !late || o.proved[n] {
@@ -370,16 +390,16 @@ func (ca *fakeCA) Answer(_ context.Context, _ acme.Account, url string) error {
 	})
 }
 
-func (ca *fakeCA) Deactivate(_ context.Context, _ acme.Account, url string) error {
-	return ca.call("deactivate", func() error {
+func (ca *fakeCA) Deactivate(_ context.Context, a acme.Account, url string) error {
+	return ca.signed(a, "deactivate", func() error {
 		ca.gone = append(ca.gone, url)
 		return nil
 	})
 }
 
-func (ca *fakeCA) Finalize(_ context.Context, _ acme.Account, url string, csr []byte) (acme.Order, error) {
+func (ca *fakeCA) Finalize(_ context.Context, a acme.Account, url string, csr []byte) (acme.Order, error) {
 	var out acme.Order
-	err := ca.call("finalize", func() error {
+	err := ca.signed(a, "finalize", func() error {
 		o := ca.find(url)
 		if o.status != acme.Ready {
 			return &acme.Problem{Code: tenants.CABroken, Status: 403, Detail: "order is " + string(o.status), Reached: true}
@@ -409,9 +429,9 @@ func (ca *fakeCA) blocks(csr []byte) *acme.Problem {
 	return ca.blocked[fmt.Sprintf("%x", sha256.Sum256(req.RawSubjectPublicKeyInfo))]
 }
 
-func (ca *fakeCA) Certificate(_ context.Context, _ acme.Account, url string) ([]byte, error) {
+func (ca *fakeCA) Certificate(_ context.Context, a acme.Account, url string) ([]byte, error) {
 	var out []byte
-	err := ca.call("certificate", func() error {
+	err := ca.signed(a, "certificate", func() error {
 		out = ca.find(url).cert
 		if ca.chain != nil {
 			out = ca.chain(out)
@@ -435,8 +455,8 @@ func (ca *fakeCA) RenewalInfo(_ context.Context, certID string) (tenants.Renewal
 	return info, err
 }
 
-func (ca *fakeCA) Revoke(_ context.Context, _ acme.Account, certDER []byte, reason uint) error {
-	return ca.call("revoke", func() error {
+func (ca *fakeCA) Revoke(_ context.Context, a acme.Account, certDER []byte, reason uint) error {
+	return ca.signed(a, "revoke", func() error {
 		leaf, err := x509.ParseCertificate(certDER)
 		if err != nil {
 			panic(err)

@@ -23,6 +23,14 @@ func asProblem(err error) *acme.Problem {
 	return p
 }
 
+// asRefusal is the CA's no, which the same request will hardly change; nil when err is none.
+func asRefusal(err error) *acme.Problem {
+	if p := asProblem(err); p != nil && p.Status >= 400 && p.Status < 500 && p.Code != tenants.CARateLimited {
+		return p
+	}
+	return nil
+}
+
 // passing reports whether trying the same again later may help.
 func passing(err error) bool {
 	p := asProblem(err)
@@ -59,6 +67,9 @@ func (i *issuance) problem(ctx context.Context, err error) (*rest, error) {
 	p := asProblem(err)
 	if p == nil {
 		return nil, err
+	}
+	if asRefusal(p) != nil && i.outdated(ctx, i.order.Account, i.account.Key) {
+		return i.again(ctx, i.facts.Domain.Finding, time.Now())
 	}
 	switch p.Code {
 	case tenants.CASilent:

@@ -1,8 +1,10 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
 	"crypto"
+	"errors"
 	"time"
 
 	"perennial/jobs/acme"
@@ -71,22 +73,38 @@ func (e *Engine) changeKey(ctx context.Context, row tenants.Account) error {
 		return err
 	}
 	delete(a.accounts, row.ID) // whoever comes next reads which key counts
+	refused, err := tellKey(ctx, a, row, old, next)
+	switch {
+	case err != nil:
+		return err
+	case refused != nil:
+		return e.sys.AccountKeyRefused(ctx, row.ID, refused.Error())
+	}
+	return e.sys.AccountKeyChanged(ctx, row.ID)
+}
+
+// tellKey asks the CA to take the next key, and returns why it does not. That is only so where it says that the old one is
+// the account's: a request that was not answered may arrive late, and a CA may be slow to know what it did. A key that
+// is forgotten although it counts takes the account with it.
+func tellKey(ctx context.Context, a *authority, row tenants.Account, old, next crypto.Signer) (refused *acme.Problem, err error) {
 	known, err := knows(ctx, a, row, next)
 	if err == nil && !known {
 		if err = a.ChangeKey(ctx, acme.Account{Key: old, URL: row.URL}, next); err == nil {
-			known, err = knows(ctx, a, row, next)
+			if known, err = knows(ctx, a, row, next); err == nil && !known {
+				return nil, errors.New("it took the new key and does not know it")
+			}
 		}
 	}
-	if p := asProblem(err); p != nil && p.Status >= 400 && p.Status < 500 && p.Code != tenants.CARateLimited {
-		return e.sys.AccountKeyRefused(ctx, row.ID, p.Error())
+	if refused = asRefusal(err); refused == nil {
+		return nil, err
 	}
-	if err != nil {
-		return err
+	if known, err = knows(ctx, a, row, next); known || err != nil && asRefusal(err) == nil {
+		return nil, err
 	}
-	if !known {
-		return e.sys.AccountKeyRefused(ctx, row.ID, "it took the new key and does not know it")
+	if known, err = knows(ctx, a, row, old); known || asRefusal(err) != nil {
+		return refused, nil
 	}
-	return e.sys.AccountKeyChanged(ctx, row.ID)
+	return nil, cmp.Or(err, errors.New("it knows neither the old key nor the new one"))
 }
 
 func knows(ctx context.Context, a *authority, row tenants.Account, key crypto.Signer) (bool, error) {
@@ -94,16 +112,39 @@ func knows(ctx context.Context, a *authority, row tenants.Account, key crypto.Si
 	return found && url == row.URL, err
 }
 
-// keyChanged reports whether the key that a CA refused is not the account's any more: another process changed it.
-func (t *turn) keyChanged(ctx context.Context) bool {
-	id := t.facts.Issuer.AccountID
-	t.authority.mu.Lock()
-	used, cached := t.authority.accounts[id]
-	t.authority.mu.Unlock()
-	key, err := t.accountKey(ctx, id)
-	if err != nil || !cached { // uncached: the change was here, and just now
-		return err == nil
+// as does what one of our accounts has to sign. What is refused because another process changed the account's key meanwhile
+// is done once more, with that one.
+func (t *turn) as(ctx context.Context, id tenants.IssuerID, account tenants.AccountID, do func(acme.Account) error) error {
+	known, err := t.introduce(ctx, id, account)
+	if err != nil {
+		return err
 	}
-	public, ok := key.Public().(interface{ Equal(crypto.PublicKey) bool })
-	return ok && !public.Equal(used.Key.Public())
+	if err = do(known); asRefusal(err) == nil || !t.outdated(ctx, account, known.Key) {
+		return err
+	}
+	if known, err = t.introduce(ctx, id, account); err != nil {
+		return err
+	}
+	return do(known)
+}
+
+// outdated reports whether the key that signed what a CA refused is not the account's any more. Then whoever comes next
+// reads the one that is. Authorities call such a signature malformed, so the answer alone does not tell.
+func (t *turn) outdated(ctx context.Context, id tenants.AccountID, used crypto.Signer) bool {
+	key, err := t.accountKey(ctx, id)
+	if err != nil || same(key, used) {
+		return false
+	}
+	a := t.authority
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if cached, ok := a.accounts[id]; ok && !same(key, cached.Key) {
+		delete(a.accounts, id)
+	}
+	return true
+}
+
+func same(a, b crypto.Signer) bool {
+	public, ok := a.Public().(interface{ Equal(crypto.PublicKey) bool })
+	return ok && public.Equal(b.Public())
 }

@@ -2,9 +2,11 @@ package jobs_test
 
 import (
 	"crypto"
+	"crypto/ecdsa"
 	"crypto/x509"
 	"fmt"
 	"testing"
+	"time"
 
 	"perennial/jobs/acme"
 	"perennial/tenants"
@@ -94,5 +96,76 @@ func TestKeyChangeRefused(t *testing.T) {
 			t.Errorf("account: %+v", now)
 		}
 		w.status(w.register("second.acme.example"), tenants.Active)
+	})
+}
+
+// A request for the change that nobody answered arrives just ahead of the next one, which the CA then refuses: the old key
+// signed it. The new one must not be forgotten for that, or the account would be lost.
+func TestKeyChangeArrivesLate(t *testing.T) {
+	inWorld(t, func(w *world) {
+		account := w.opened()
+		w.must(w.operator().ChangeAccountKey(w.ctx, account.ID))
+		sealed, _, err := w.db.System().NextAccountKey(w.ctx, account.ID)
+		w.must(err)
+		next, err := x509.ParsePKCS8PrivateKey(sealed.Reveal())
+		w.must(err)
+		w.ca.onItsWay = &next.(*ecdsa.PrivateKey).PublicKey
+		w.changeKeys()
+		if now := w.account(); now.Changing || !w.ca.account.Equal(w.public(account.ID)) {
+			t.Errorf("the CA knows another key than the portal: %+v", now)
+		}
+		w.status(w.register("second.acme.example"), tenants.Active)
+	})
+}
+
+// A CA that takes the new key and is slow to know it, as one whose answers come from a copy of its database is, is believed
+// its first word.
+func TestKeyChangeKnownLater(t *testing.T) {
+	inWorld(t, func(w *world) {
+		account := w.opened()
+		w.must(w.operator().ChangeAccountKey(w.ctx, account.ID))
+		w.ca.unaware = 2
+		for range 3 {
+			w.changeKeys()
+		}
+		if now := w.account(); now.Changing || !w.ca.account.Equal(w.public(account.ID)) {
+			t.Errorf("the CA knows another key than the portal: %+v", now)
+		}
+		w.status(w.register("second.acme.example"), tenants.Active)
+	})
+}
+
+// Another process changes the account's key. This one, which signed with the old one, goes on with the new one: nothing
+// fails for it, and nothing is left out.
+func TestKeyChangedElsewhere(t *testing.T) {
+	inWorld(t, func(w *world) {
+		account := w.opened()
+		gone := w.register("gone.acme.example")
+		w.status(gone, tenants.Active)
+		here := w.engine
+		elsewhere := func() {
+			w.must(w.operator().ChangeAccountKey(w.ctx, account.ID))
+			w.start()
+			w.changeKeys()
+			w.engine = here
+		}
+		elsewhere()
+		v := w.status(w.register("second.acme.example"), tenants.Active)
+		if len(v.Orders) != 1 || len(w.ca.orders) != 3 {
+			t.Errorf("orders %+v; %d at the CA, want 3", v.Orders, len(w.ca.orders))
+		}
+		elsewhere()
+		w.must(w.scope.Revoke(w.ctx, gone, w.view(gone).Current.ID, tenants.RevocationRequest{Way: tenants.RevokeAtOnce, Reason: tenants.RevokeCessation}, "gone.acme.example"))
+		w.tend(gone)
+		if w.ca.told != 1 {
+			t.Errorf("told %d times to revoke, want once", w.ca.told)
+		}
+		w.status(gone, tenants.Active)
+		elsewhere()
+		w.must(w.scope.Release(w.ctx, gone, "gone.acme.example"))
+		w.until(time.Second, time.Hour, func() bool { return w.view(gone).Domain.Status == tenants.Released })
+		if len(w.ca.gone) == 0 {
+			t.Error("an authorization of a name that was given up lives on")
+		}
 	})
 }

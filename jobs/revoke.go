@@ -42,15 +42,14 @@ func (t *turn) tellRevocation(ctx context.Context, v tenants.Version) (tenants.R
 	if block == nil {
 		return "", fmt.Errorf("revoke version %s: its chain is no PEM", v.ID)
 	}
-	account, err := t.introduce(ctx, v.IssuerID, v.Account)
-	if err != nil {
-		return "", err
-	}
 	reason := v.Revocation.Reason
-	err = t.CA.Revoke(ctx, account, block.Bytes, reason.Code())
-	if p := asProblem(err); p != nil && p.Kind() == acme.BadRevocationReason && reason.Code() != 0 {
-		reason = tenants.RevokeUnspecified
-		err = t.CA.Revoke(ctx, account, block.Bytes, reason.Code())
-	}
+	err := t.as(ctx, v.IssuerID, v.Account, func(account acme.Account) error {
+		err := t.CA.Revoke(ctx, account, block.Bytes, reason.Code())
+		if p := asProblem(err); p != nil && p.Kind() == acme.BadRevocationReason && reason.Code() != 0 {
+			reason = tenants.RevokeUnspecified
+			err = t.CA.Revoke(ctx, account, block.Bytes, reason.Code())
+		}
+		return err
+	})
 	return reason, err
 }

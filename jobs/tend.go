@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"perennial/jobs/acme"
 	"perennial/store"
 	"perennial/tenants"
 )
@@ -313,9 +314,5 @@ func (t *turn) release(ctx context.Context) (*rest, error) {
 }
 
 func (t *turn) deactivate(ctx context.Context, a tenants.Authorization) error {
-	account, err := t.introduce(ctx, a.Issuer, a.Account)
-	if err != nil {
-		return err
-	}
-	return t.CA.Deactivate(ctx, account, a.URL)
+	return t.as(ctx, a.Issuer, a.Account, func(account acme.Account) error { return t.CA.Deactivate(ctx, account, a.URL) })
 }
