@@ -17,9 +17,10 @@ type fakeDNS struct {
 	broken map[string]tenants.Answer // domain base → what the delegation looks like; absent: right
 	got    string                    // what the servers answer in words when the delegation is not right
 	caa    map[string][]tenants.CAA
-	refuse error // every write fails with it
-	slow   bool  // values never become visible
-	blind  bool  // the portal's own recursive servers are silent
+	refuse error  // every write fails with it
+	looked func() // what else happens while somebody looks; nil: nothing
+	slow   bool   // values never become visible
+	blind  bool   // the portal's own recursive servers are silent
 	txt    map[string]published
 	writes int
 	wrote  func()               // nil: nobody counts
@@ -34,6 +35,10 @@ type published struct {
 }
 
 func (d *fakeDNS) Look(_ context.Context, del tenants.Delegation, now time.Time) tenants.Check {
+	if meanwhile := d.looked; meanwhile != nil {
+		d.looked = nil
+		meanwhile()
+	}
 	failed := d.before("look") != nil || d.after("look") != nil // nothing happens by looking
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"perennial/jobs"
 	"perennial/jobs/acme"
 	"perennial/store"
 	"perennial/tenants"
@@ -292,4 +293,27 @@ func TestOrderKeyTypes(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A process stands still while it looks at DNS, for longer than its lease, and another renews meanwhile. The first one's
+// decision to renew is then about a version that is replaced: it orders nothing.
+func TestLostLeaseOrdersNothing(t *testing.T) {
+	inWorld(t, func(w *world) {
+		id := w.register("shop.acme.example")
+		w.status(id, tenants.Active)
+		time.Sleep(time.Hour)
+		w.must(w.scope.RenewNow(w.ctx, id))
+		stalled := w.engine
+		w.dns.looked = func() {
+			time.Sleep(jobs.Lease + time.Second)
+			w.start()
+			w.until(time.Second, time.Hour, func() bool { return len(w.view(id).Versions) == 2 })
+		}
+		if err := stalled.Tend(w.ctx, id); tenants.KindOf(err) != tenants.Conflict {
+			t.Errorf("who lost the lease: %v", err)
+		}
+		time.Sleep(time.Minute)
+		w.turn()
+		w.settled(id, 2)
+	})
 }

@@ -20,7 +20,8 @@ type turn struct {
 	*Engine
 	*authority // that is being asked; nil until one is
 	id         tenants.DomainID
-	token      string // holder of the lease: unlike any other, also in this process
+	token      string        // holder of the lease: unlike any other, also in this process
+	sys        *store.System // saves nothing that was decided under a lease that was lost
 	facts      tenants.Facts
 	asked      bool       // by a person who waits for a try
 	stale      bool       // facts must be read anew: an act changed more of the rows than it changed of facts
@@ -39,7 +40,8 @@ type rest struct {
 // Tend does for one domain whatever is to be done now, and saves when to come back. It returns an error only for
 // faults of our own; the domain is then taken up again later.
 func (e *Engine) Tend(ctx context.Context, id tenants.DomainID) error {
-	t := &turn{Engine: e, id: id, token: rand.Text()}
+	token := rand.Text()
+	t := &turn{Engine: e, id: id, token: token, sys: e.sys.Under(token)}
 	ok, err := t.load(ctx)
 	if err != nil || !ok {
 		return err

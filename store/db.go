@@ -111,7 +111,10 @@ type Platform struct {
 }
 
 // System is the whole database without an actor in front.
-type System struct{ db *DB }
+type System struct {
+	db    *DB
+	owner string // of the lease that a decision rests on, see Under; empty: nobody's
+}
 
 func (db *DB) now() time.Time { return db.cfg.Now().UTC().Truncate(time.Microsecond) }
 

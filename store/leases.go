@@ -166,6 +166,19 @@ func (s *System) gather(q query, d *domainRow, now time.Time) (f tenants.Facts, 
 	return q.factsAmong(all, d, now)
 }
 
+// Under is s for whoever holds leases as owner. What it decided on facts that may be old by now is then saved only while it
+// does: SaveCheck, SaveSeen, SavePlan, PlanOrder and EndOrder are refused with Conflict when the lease was lost, since
+// whoever has it now decided on newer facts.
+func (s *System) Under(owner string) *System { return &System{db: s.db, owner: owner} }
+
+// holds reports whether a decision about a domain may still be saved.
+func (s *System) holds(d *domainRow) error {
+	if s.owner == "" || d.working && d.leaseOwner == s.owner {
+		return nil
+	}
+	return conflict("Somebody else works on %s by now. Read the domain again.", d.Name)
+}
+
 func (d *domainRow) beginnable(owner string, now time.Time) bool {
 	if d.Status == tenants.Released {
 		return false

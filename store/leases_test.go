@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"reflect"
 	"slices"
 	"sync"
 	"testing"
@@ -263,5 +264,55 @@ func TestQuietRest(t *testing.T) {
 			t.Error("somebody who asked for the domain has to wait")
 		}
 		storetest.Consistent(t, w.DSN, w.Clock.Now())
+	})
+}
+
+// What was decided under a lease is not saved once the lease was lost: it rests on what is not true any more.
+func TestDecisionsNeedTheLease(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		s := tell(t, w)
+		id := s.register(w.Acme, "shop.example")
+		s.issue(id, 90*24*time.Hour)
+		f := s.begin(id)
+		old := tenants.RenewalInfo{Start: w.Clock.Now(), End: w.Clock.Now().Add(time.Hour)}
+		look := tenants.Check{At: w.Clock.Now(), Zone: "old.example"}
+		acts := map[string]func(*store.System) error{
+			"SaveSeen": func(sys *store.System) error { return sys.SaveSeen(s.ctx, id, store.Seen{Check: &look, ARI: &old}) },
+			"SaveCheck": func(sys *store.System) error {
+				return sys.SaveCheck(s.ctx, id, look, tenants.Finding{Code: tenants.CASilent}, tenants.Failing)
+			},
+			"SavePlan": func(sys *store.System) error {
+				_, err := sys.SavePlan(s.ctx, f.Certificate.ID, old, tenants.Verdict{At: w.Clock.Now(), Reason: tenants.OnRequest})
+				return err
+			},
+			"PlanOrder": func(sys *store.System) error {
+				_, err := sys.PlanOrder(s.ctx, id, tenants.OnRequest, "")
+				return err
+			},
+		}
+		w.Clock.Advance(2 * time.Minute)
+		before, ok, err := s.sys.Begin(s.ctx, id, "test/2", time.Minute)
+		check(t, err)
+		if !ok {
+			t.Fatal("a dead worker's lease never ends")
+		}
+		for name, act := range acts {
+			if err := act(s.sys.Under(owner)); tenants.KindOf(err) != tenants.Conflict {
+				t.Errorf("%s by who lost the lease: %v", name, err)
+			}
+		}
+		after, _, err := s.sys.Begin(s.ctx, id, "test/2", time.Minute)
+		check(t, err)
+		if !reflect.DeepEqual(before, after) {
+			t.Errorf("who lost the lease saved: %+v, before %+v", after, before)
+		}
+		check(t, acts["PlanOrder"](s.sys.Under("test/2")))
+		f, _, err = s.sys.Begin(s.ctx, id, "test/2", time.Minute)
+		check(t, err)
+		o := *f.Order
+		if err := s.sys.Under(owner).EndOrder(s.ctx, o.ID, "It is another's."); tenants.KindOf(err) != tenants.Conflict {
+			t.Errorf("EndOrder by who lost the lease: %v", err)
+		}
+		check(t, s.sys.Under("test/2").EndOrder(s.ctx, o.ID, "It is ours."))
 	})
 }

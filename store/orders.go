@@ -187,6 +187,9 @@ func (s *System) EndOrder(ctx context.Context, id tenants.OrderID, why string) e
 		if !o.State.Open() {
 			return errUnchanged
 		}
+		if err := s.holds(d); err != nil {
+			return err
+		}
 		return t.cancelOrder(d, o, why)
 	})
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,7 +35,7 @@ func (s *System) PlanOrder(ctx context.Context, id tenants.DomainID, why tenants
 			if err != nil {
 				return err
 			}
-			if err := orderable(d); err != nil {
+			if err := cmp.Or(s.holds(d), orderable(d)); err != nil {
 				return err
 			}
 			order, err = t.planOrder(d, why, replaces, &spare)

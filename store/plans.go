@@ -21,6 +21,9 @@ func (s *System) SaveCheck(ctx context.Context, id tenants.DomainID, c tenants.C
 		if d.Status == tenants.Released {
 			return absent("domain")
 		}
+		if err := s.holds(d); err != nil {
+			return err
+		}
 		d.looked(c)
 		t.prove(d, f)
 		t.turnTo(d, status, f)
@@ -58,6 +61,9 @@ func (s *System) SaveSeen(ctx context.Context, id tenants.DomainID, seen Seen) e
 		}
 		if d.Status == tenants.Released {
 			return absent("domain")
+		}
+		if err := s.holds(d); err != nil {
+			return err
 		}
 		if err := t.see(d, seen); err != nil {
 			return err
@@ -100,6 +106,9 @@ func (s *System) SavePlan(ctx context.Context, id tenants.CertificateID, ari ten
 	err = s.db.housekeep(ctx, func(t *tx) error {
 		d, err := t.domainOf(id)
 		if err != nil {
+			return err
+		}
+		if err := s.holds(d); err != nil {
 			return err
 		}
 		c, issuer, err := t.certificateOf(d.Tenant, d.ID)
