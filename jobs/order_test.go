@@ -317,3 +317,18 @@ func TestLostLeaseOrdersNothing(t *testing.T) {
 		w.settled(id, 2)
 	})
 }
+
+// An order was about to be placed when the clock was wrong, so it seems. It does not wait for that time.
+func TestPlacedByAWrongClock(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.ca.arm(map[string]mode{"newOrder": killBefore})
+		id := w.register("shop.acme.example")
+		w.turn()
+		o := *w.view(id).Order
+		o.Placing = time.Now().Add(100 * 24 * time.Hour)
+		_, err := w.db.System().SaveOrder(w.ctx, o)
+		w.must(err)
+		w.until(time.Second, time.Hour, func() bool { return w.view(id).Domain.Status == tenants.Active })
+		w.settled(id, 1)
+	})
+}

@@ -17,6 +17,12 @@ const underWay = 20 * time.Second
 // any more.
 func (i *issuance) place(ctx context.Context) (*rest, error) {
 	if !i.order.Placing.IsZero() {
+		if now := time.Now(); i.order.Placing.After(now.Add(underWay)) { // a clock that was wrong said so
+			i.order.Placing = now
+			if err := i.save(ctx); err != nil {
+				return nil, err
+			}
+		}
 		found, ok, err := i.lookFor(ctx)
 		if err != nil {
 			return i.problem(ctx, err)

@@ -294,6 +294,21 @@ func (t *tx) giveUp(d *domainRow, next time.Time) {
 	default:
 		d.next = next
 	}
+	if most := t.now.Add(farthest); d.next.After(most) {
+		d.next = most
+	}
+}
+
+// farthest is how far ahead a domain may be due: further than any authority may put us off.
+const farthest = 8 * 24 * time.Hour
+
+const rememberSQL = `
+update agenda set next_action_at = $1, lease_owner = '', lease_until = 0, working = 0 where next_action_at > $2`
+
+// remember makes due what is due too far ahead: a clock that was wrong said so.
+func (t *tx) remember() error {
+	_, err := t.exec(rememberSQL, us(t.now), us(t.now.Add(farthest+time.Hour)))
+	return err
 }
 
 // turnTo changes status and finding, and records when a domain begins or ends to fail.

@@ -316,3 +316,33 @@ func TestDecisionsNeedTheLease(t *testing.T) {
 		check(t, s.sys.Under("test/2").EndOrder(s.ctx, o.ID, "It is ours."))
 	})
 }
+
+// A process whose clock was wrong for a while wrote instants that are far off. Nothing waits for them once the clock is
+// right: no domain, whether it rests or is held, and no bucket.
+func TestNothingWaitsForAWrongClock(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		s := tell(t, w)
+		rests, held := s.register(w.Acme, "rests.example"), s.register(w.Acme, "held.example")
+		issuer := must[tenants.Issuer](t)(s.sys.Issuer(s.ctx, storetest.Directory))
+		issuer.Limits = tenants.Limits{tenants.CertificatesPerDomain: {Count: 2, Per: time.Hour}}
+		issuer = must[tenants.Issuer](t)(s.sys.SaveIssuer(s.ctx, issuer))
+		charge := tenants.Charge{Limit: tenants.CertificatesPerDomain, Key: "rests.example"}
+		const wrong = 100 * 24 * time.Hour
+		w.Clock.Advance(wrong)
+		s.begin(held)
+		s.begin(rests)
+		check(t, s.sys.Book(s.ctx, issuer.ID, []tenants.Charge{charge}))
+		check(t, s.sys.Rest(s.ctx, rests, owner, w.Clock.Now().Add(time.Hour), tenants.Finding{}, tenants.Waiting))
+		w.Clock.Advance(-wrong)
+		check(t, s.sys.Sweep(s.ctx))
+		if due := must[[]tenants.DomainID](t)(s.sys.Claim(s.ctx, 10)); len(due) != 2 {
+			t.Errorf("due are %v, want both", due)
+		}
+		if _, ok, err := s.sys.Begin(s.ctx, held, "test/2", time.Minute); err != nil || !ok {
+			t.Errorf("it is held by who began when the clock was wrong: %v", err)
+		}
+		if _, at, err := s.sys.BudgetLeft(s.ctx, issuer.ID, charge); err != nil || at.Sub(w.Clock.Now()) > time.Hour {
+			t.Errorf("a token at %v (%v), want one within the hour", at, err)
+		}
+	})
+}

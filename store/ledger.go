@@ -24,7 +24,18 @@ func scanBucket(b *bucket) []any {
 }
 
 // hold brings a bucket of limit l up to date with what is under way.
-func (b *bucket) hold(l tenants.Limit, now time.Time) { b.tat, b.flight = l.Held(b.tat, b.flight, now) }
+func (b *bucket) hold(l tenants.Limit, now time.Time) {
+	b.believe(l, now)
+	b.tat, b.flight = l.Held(b.tat, b.flight, now)
+}
+
+// believe takes a bucket whose TAT is further ahead than anything can have moved it for empty at most: a clock that was
+// wrong wrote it, and nobody could order before its time.
+func (b *bucket) believe(l tenants.Limit, now time.Time) {
+	if at := l.Most(now); b.tat.After(at.Add(at.Sub(now) + farthest)) {
+		b.tat, b.flight = at, tenants.Flight{}
+	}
+}
 
 // emptied reports whether the CA said that the bucket has no token yet. What was spent under a limit that was lifted
 // since is not its word.
@@ -214,6 +225,7 @@ func (t *tx) emptied(issuer tenants.Issuer, charges []tenants.Charge) (Spent, er
 		if err != nil {
 			return Spent{}, err
 		}
+		b.believe(tenants.Limit{}, t.now)
 		if b.emptied(t.now) && (spent.OK || b.tat.After(spent.At)) {
 			spent = Spent{At: b.tat, Limit: c}
 		}
@@ -235,6 +247,7 @@ func (t *tx) spare(issuer tenants.Issuer, d *domainRow, charges []tenants.Charge
 			return Spent{}, err
 		}
 		limit := issuer.Limits[c.Limit]
+		b.believe(limit, t.now)
 		ok, at := limit.Spare(b.tat, t.now)
 		if c.Limit == tenants.ConsecutiveFailures {
 			ok, at = limit.Bearable(b.tat, t.now, d.failures == 0)

@@ -55,13 +55,14 @@ func (s *System) TakeLogin(ctx context.Context, stateHash [32]byte) (l Login, er
 	return l, nil
 }
 
-// Sweep forgets what is over: logins, sessions, counters of nothing.
+// Sweep forgets what is over: logins, sessions, counters of nothing. It forgets no domain: what a clock that was wrong made
+// due in a time far off is due at once.
 func (s *System) Sweep(ctx context.Context) error {
 	return s.db.housekeep(ctx, func(t *tx) error {
 		_, err1 := t.exec(`delete from logins where created_at < $1`, us(t.now.Add(-loginLife)))
 		_, err2 := t.exec(`delete from sessions where expires_at < $1`, us(t.now))
 		_, err3 := t.exec(`delete from tallies where n = 0`)
 		_, err4 := t.exec(`delete from slots where n = 0`)
-		return errors.Join(err1, err2, err3, err4)
+		return errors.Join(err1, err2, err3, err4, t.remember())
 	})
 }

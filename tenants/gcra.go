@@ -105,6 +105,9 @@ func (l Limit) Left(tat, now time.Time) int {
 // Empty is the TAT of a bucket that has no token before until: what a CA's 429 with Retry-After says of it.
 func (l Limit) Empty(until time.Time) time.Time { return until.Add(l.full() - l.Every()) }
 
+// Most is the TAT of a bucket that was emptied at now; now when it is unlimited.
+func (l Limit) Most(now time.Time) time.Time { return now.Add(l.full()) }
+
 func later(a, b time.Time) time.Time {
 	if a.After(b) {
 		return a

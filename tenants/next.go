@@ -88,7 +88,7 @@ func uncertified(f Facts, now time.Time) (Step, bool) {
 
 // certified: keep the plan true to what the CA says, look at the record from time to time, renew when it is due.
 func certified(f Facts, now time.Time) (Step, bool) {
-	if f.asksARI() && !now.Before(f.Certificate.ARI.Next) {
+	if f.asksARI() && (!now.Before(f.Certificate.ARI.Next) || ahead(f.Certificate.ARI.Next.Add(-longestARI), now)) {
 		if f.healthy() && f.nextLook(now).Sub(now) < f.near() {
 			return Step{Act: ActLook}, true // in the same turn, and the next time again
 		}
@@ -137,7 +137,7 @@ func certified(f Facts, now time.Time) (Step, bool) {
 // again, or wait until the next look.
 func (f Facts) proof(now time.Time) (Step, bool) {
 	c := f.Domain.Check
-	if c != nil && now.Sub(c.At) < FreshFor && Judge(f.Domain.Delegation, f.Issuer, f.Names(), *c).OK() {
+	if f.fresh(now) && Judge(f.Domain.Delegation, f.Issuer, f.Names(), *c).OK() {
 		return Step{}, true
 	}
 	look := f.nextLook(now)
@@ -151,12 +151,25 @@ func (f Facts) proof(now time.Time) (Step, bool) {
 // at meanwhile, because a change there ends them.
 func (f Facts) plan(why Reason, now time.Time) Step {
 	pause := Backoff(f.Failures, string(f.Domain.ID))
-	if at := f.LastFailed.Add(pause); f.Failures > 0 && at.After(now) && !f.movedOn(now) {
+	if at := f.LastFailed.Add(pause); f.Failures > 0 && at.After(now) && !ahead(f.LastFailed, now) && !f.movedOn(now) {
 		look := f.Domain.Check.At.Add(min(max(pause/10, 2*time.Minute), 10*time.Minute))
 		return Step{Act: ActWait, At: earliest(at, look), Why: "The last order failed; the next is tried after a pause."}
 	}
 	return Step{Act: ActPlan, Reason: why}
 }
+
+// fresh reports whether the last look is recent enough to order on.
+func (f Facts) fresh(now time.Time) bool {
+	c := f.Domain.Check
+	return c != nil && now.Sub(c.At) < FreshFor && !ahead(c.At, now)
+}
+
+// longestARI is more than the time between two questions to a CA when to renew.
+const longestARI = 25 * time.Hour
+
+// ahead reports whether an instant that should be past was noted by a clock that was wrong: by more than the clocks of two
+// processes may differ. Nothing waits for such a one.
+func ahead(at, now time.Time) bool { return at.Sub(now) > FreshFor }
 
 // RenewalFacts is the part of the facts that Due judges. It needs a current version.
 func (f Facts) RenewalFacts() RenewalFacts {
@@ -192,7 +205,7 @@ func (f Facts) Dirty() []Challenge {
 // before the renewal that would need it.
 func (f Facts) nextLook(now time.Time) time.Time {
 	d := f.Domain
-	if d.Check == nil {
+	if d.Check == nil || ahead(d.Check.At, now) {
 		return now
 	}
 	if f.healthy() {

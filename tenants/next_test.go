@@ -98,6 +98,13 @@ func TestNext(t *testing.T) {
 			f.Failures, f.LastFailed = 1, noon.Add(-2*time.Minute)
 			return f
 		}, ActPlan, FirstIssue},
+		{"the look is of a clock that was wrong", func() Facts { return claim(-100 * day) }, ActLook, ""},
+		{"an order failed by a clock that was wrong", func() Facts {
+			f := claim(time.Second)
+			f.Failures, f.LastFailed = 1, noon.Add(100*day)
+			return f
+		}, ActPlan, FirstIssue},
+		{"the CA was asked by a clock that was wrong", func() Facts { return asking(time.Minute, 100*day) }, ActAskARI, ""},
 		{"an order is open", func() Facts {
 			f := claim(time.Hour)
 			f.Order = &Order{State: Proving, Challenges: []Challenge{dirty}}

@@ -75,7 +75,7 @@ func (f Facts) rehearse(real Step, now time.Time) Step {
 		return real
 	}
 	if !r.placed() {
-		if c := f.Domain.Check; c == nil || now.Sub(c.At) >= FreshFor {
+		if !f.fresh(now) {
 			return Step{Act: ActLook, Why: "A dry run begins with a look at the record."}
 		}
 	}
@@ -96,7 +96,7 @@ func (r Rehearsal) over(f Facts, real Step, now time.Time) Finding {
 		return Finding{Code: RehearsalNowhere, Args: map[string]string{"ca": f.Issuer.Name}}
 	case !now.Before(r.Ends()):
 		return r.Late()
-	case r.placed() || f.Domain.Check == nil || now.Sub(f.Domain.Check.At) >= FreshFor:
+	case r.placed() || !f.fresh(now):
 		return Finding{}
 	}
 	return f.amiss()
