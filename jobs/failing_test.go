@@ -132,24 +132,32 @@ func TestBothNamesFailTwice(t *testing.T) {
 	})
 }
 
-// The nonce that was refused says nothing of how many orders there may be.
-func TestRefusedNonceEmptiesNoBucket(t *testing.T) {
-	inWorld(t, func(w *world) {
-		w.issuer.Limits = tenants.Limits{tenants.OrdersPerAccount: {Count: 300, Per: 3 * time.Hour}}
-		w.start()
-		asked := 0
-		w.ca.limit = func() *acme.Problem {
-			if asked++; asked == 1 {
-				return &acme.Problem{Code: tenants.CARateLimited, Status: 429, RetryAfter: 10 * time.Second}
-			}
-			return nil
-		}
-		id, begun := w.register("shop.acme.example"), time.Now()
-		w.until(time.Second, time.Hour, func() bool { return len(w.view(id).Versions) == 1 })
-		if took := time.Since(begun); asked != 2 || took < 10*time.Second || took > 2*time.Minute {
-			t.Errorf("asked %d times, took %v", asked, took)
-		}
-	})
+// A nonce that was refused and a server that is busy say nothing of how many orders there may be.
+func TestWhatRefusesNoOrderEmptiesNoBucket(t *testing.T) {
+	for name, refusal := range map[string]acme.Problem{
+		"nonce": {Status: 429}, "busy": {Status: 503, Reached: true, Detail: "Service busy; retry later."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, func(w *world) {
+				w.issuer.Limits = tenants.Limits{tenants.OrdersPerAccount: {Count: 300, Per: 3 * time.Hour}}
+				w.start()
+				asked := 0
+				w.ca.limit = func() *acme.Problem {
+					if asked++; asked == 1 {
+						p := refusal
+						p.Code, p.RetryAfter = tenants.CARateLimited, 10*time.Second
+						return &p
+					}
+					return nil
+				}
+				id, begun := w.register("shop.acme.example"), time.Now()
+				w.until(time.Second, time.Hour, func() bool { return len(w.view(id).Versions) == 1 })
+				if took := time.Since(begun); asked != 2 || took < 10*time.Second || took > 2*time.Minute {
+					t.Errorf("asked %d times, took %v", asked, took)
+				}
+			})
+		})
+	}
 }
 
 // A renewal is free while the CA takes what it names as replaced. One whose predecessor was replaced already is not, so it waits

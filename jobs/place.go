@@ -116,8 +116,12 @@ func (i *issuance) refused(ctx context.Context, err error) (*rest, error) {
 			i.order.Replaces = ""
 		}
 	}
-	if p.Code == tenants.CARateLimited && p.Reached { // else it was the nonce that was refused, which says nothing of orders
+	if p.Code == tenants.CARateLimited && counted(p) {
 		i.correct(ctx, p)
 	}
 	return i.problem(ctx, err)
 }
+
+// counted reports whether a refusal says anything of how many orders there may be: not that of a nonce, and not that of a
+// server that is busy, which has the same type (Let's Encrypt sends it with 503).
+func counted(p *acme.Problem) bool { return p.Reached && p.Status < 500 }
