@@ -60,7 +60,7 @@ func (i *issuance) spend(ctx context.Context) (*rest, error) {
 	if f.Code == "" {
 		f.Code = tenants.BudgetSpent
 	}
-	f.Args["limit"], f.Args["until"] = string(spent.Limit.Limit), spent.At.UTC().Format("15:04 UTC")
+	f = f.With("limit", string(spent.Limit.Limit)).WithUntil(spent.At, time.Now())
 	at := spent.At
 	if often := time.Now().Add(10 * time.Minute); f.Code == tenants.FailedInARow && at.After(often) {
 		at = often // DNS is looked at: a change there ends it

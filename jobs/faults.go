@@ -49,7 +49,7 @@ func (t *turn) finding(c tenants.Code, raw string) tenants.Finding {
 func (t *turn) explain(p *acme.Problem) tenants.Finding {
 	f := t.finding(p.Code, p.Error())
 	if at := retryAt(p); !at.IsZero() {
-		f.Args["until"] = at.UTC().Format("15:04 UTC")
+		f = f.WithUntil(at, time.Now())
 	}
 	return f
 }

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"math/big"
+	"strings"
 	"testing"
 	"time"
 
@@ -210,6 +211,34 @@ func TestRateLimited(t *testing.T) {
 			t.Errorf("issued %v, asked %d times", v.Current.Issued, asked)
 		}
 	})
+}
+
+// What lasts for days is said with the day, by the CA's word as by our own.
+func TestWaitsForDaysSayTheDay(t *testing.T) {
+	for code, begin := range map[tenants.Code]func(*world){
+		tenants.CARateLimited: func(w *world) {
+			w.ca.limit = func() *acme.Problem {
+				return &acme.Problem{Code: tenants.CARateLimited, Status: 429, RetryAfter: 34 * time.Hour, Reached: true, Detail: "too many new orders recently"}
+			}
+		},
+		tenants.BudgetSpent: func(w *world) {
+			w.issuer.Limits = tenants.Limits{tenants.CertificatesPerDomain: {Count: 1, Per: 34 * time.Hour}}
+			w.start()
+			w.status(w.register("first.acme.example"), tenants.Active)
+		},
+	} {
+		t.Run(string(code), func(t *testing.T) {
+			inWorld(t, func(w *world) {
+				begin(w)
+				id := w.register("shop.acme.example")
+				w.until(time.Second, time.Minute, func() bool { return w.view(id).Domain.Finding.Code == code })
+				day := time.Now().Add(34 * time.Hour).UTC().Format("2 Jan 2006")
+				if why := tenants.Explain(w.view(id).Domain.Finding).Why; !strings.Contains(why, day) {
+					t.Errorf("%q does not name %s", why, day)
+				}
+			})
+		})
+	}
 }
 
 // The customer's record decides: no order before it, failing when it goes, healing when it comes back.

@@ -14,7 +14,7 @@ import (
 //	record  _acme-challenge.<domain>         at      the name whose CAA records decide
 //	target  what the record must point to    tag     the CAA tag at fault
 //	zone    the zone that holds the record   line    the CAA record to add, as a zone file has it
-//	server  the first name server at fault   until   an instant for people: "12:08 UTC"
+//	server  the first name server at fault   until   an instant for people, see WithUntil
 //	got     what that server answered        act     "issue" or "renew"
 //	seen    how many servers show our TXT    asked   of how many
 //	limit   the policy's longest use of a key made   since when the key is in use

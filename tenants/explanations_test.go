@@ -173,6 +173,22 @@ func TestWithLeavesTheOriginalAlone(t *testing.T) {
 	}
 }
 
+// Limits of some authorities refill over days, so that the clock alone would name an instant long before.
+func TestWithUntilNamesTheDayWhenItIsAnother(t *testing.T) {
+	now := time.Date(2026, 11, 22, 23, 0, 0, 0, time.FixedZone("", 3600))
+	for at, want := range map[time.Time]string{
+		now.Add(time.Hour):                   "used up until 23:00 UTC.",
+		now.Add(2*time.Hour - 1):             "used up until 23:59 UTC.",
+		now.Add(2 * time.Hour):               "used up until 23 Nov 2026, 00:00 UTC.",
+		now.Add(34 * time.Hour).Local():      "used up until 24 Nov 2026, 08:00 UTC.",
+		now.AddDate(1, 0, 0).Add(-time.Hour): "used up until 22 Nov 2027, 21:00 UTC.",
+	} {
+		if got := Explain(Finding{Code: CARateLimited}.WithUntil(at, now)).Why; !strings.HasSuffix(got, want) {
+			t.Errorf("%v: %q, want %q", at, got, want)
+		}
+	}
+}
+
 func TestWords(t *testing.T) {
 	seen := map[string]bool{}
 	for _, w := range []Who{Customer, OperatorDo, CADo, DNSHost, Nobody} {

@@ -128,6 +128,16 @@ func (f Finding) Short() string {
 	return f.fill(e.Short)
 }
 
+// WithUntil is the finding with the instant until which something lasts, as people at now read it: by the clock, and with the
+// day when that is not today.
+func (f Finding) WithUntil(at, now time.Time) Finding {
+	at, form := at.UTC(), "15:04 UTC"
+	if at.Format(time.DateOnly) != now.UTC().Format(time.DateOnly) {
+		form = "2 Jan 2006, 15:04 UTC"
+	}
+	return f.With("until", at.Format(form))
+}
+
 func (f Finding) arg(key, otherwise string) string {
 	if v := f.Args[key]; v != "" {
 		return v
