@@ -117,7 +117,7 @@ where tenant_id = $1 and id = $2`
 
 func (t *tx) saveSettings(d *domainRow, f tenants.Facts, e tenants.SettingsEffect, by tenants.Actor) error {
 	at, what := f.Changed(e, t.now)
-	if _, err := t.exec(saveSettingsSQL, d.Tenant, f.Certificate.ID, e.After.KeyType, e.After.Strategy, e.After.CSR, us(at), what,
+	if _, err := t.exec(saveSettingsSQL, d.Tenant, f.Certificate.ID, e.After.KeyType, e.After.Strategy, clean(e.After.CSR), us(at), what,
 		enc(e.After.Names), clean(e.After.Profile), e.After.Prefers); err != nil {
 		return err
 	}

@@ -141,6 +141,20 @@ func TestOwnCSR(t *testing.T) {
 	})
 }
 
+// Programs write the CSR in words before it, in whatever encoding: Postgres takes no text that is not UTF-8.
+func TestOwnCSRAfterForeignWords(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		s := tell(t, w)
+		s.allow(w.Acme)
+		id := s.register(w.Acme, "shop.example")
+		csr, spki := ownKey(t, "shop.example")
+		s.choose(w.Acme, id, tenants.SettingsForm{Strategy: "csr", CSR: "Subject: O=M\xfcller\x00 GmbH\n" + csr})
+		if got := s.begin(id).Certificate.OwnSPKI(); got != spki {
+			t.Errorf("the key %s, want %s", got, spki)
+		}
+	})
+}
+
 // A key that somebody reported serves no certificate any more, in whichever tenant: it is not taken, and where it was taken
 // before, it is not ordered with. Nothing says whose it was.
 func TestReportedKeysServeNobody(t *testing.T) {
