@@ -6,6 +6,8 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/hex"
 	"encoding/pem"
 	"fmt"
@@ -50,7 +52,7 @@ func CheckCSR(text string, names []string, p Policy) (CSR, error) {
 		return CSR{}, badCSR(unparsed(err))
 	}
 	asked := csrNames(req)
-	faults := []string{wrongKey(req, p), foreignNames(asked, names), missingNames(asked, names)}
+	faults := []string{wrongKey(req, p), mustStaple(req), foreignNames(asked, names), missingNames(asked, names)}
 	if faults = slices.DeleteFunc(faults, isBlank); len(faults) > 0 {
 		return CSR{}, badCSR(strings.Join(faults, " "))
 	}
@@ -101,10 +103,18 @@ func wrongKey(req *x509.CertificateRequest, p Policy) string {
 	if wrong := isKnownKey(req.PublicKey); wrong != "" {
 		return wrong
 	}
+	if !slices.Contains(signedBy, req.SignatureAlgorithm) {
+		return "The CSR is signed in a way that authorities do not take any more, such as with SHA-1. Make it again with SHA-256, as openssl req does with -sha256."
+	}
 	if req.CheckSignature() != nil {
 		return "The signature of the CSR does not fit its key, so it was changed or damaged. Make the CSR again."
 	}
 	return p.isAllowedKey(req.PublicKey)
+}
+
+// signedBy are the signatures of a CSR that public authorities take. That of a key on another curve is never looked at.
+var signedBy = []x509.SignatureAlgorithm{
+	x509.SHA256WithRSA, x509.SHA384WithRSA, x509.SHA512WithRSA, x509.ECDSAWithSHA256, x509.ECDSAWithSHA384, x509.ECDSAWithSHA512,
 }
 
 func isKnownKey(public any) string {
@@ -132,6 +142,17 @@ func isSoundRSA(k *rsa.PublicKey) string {
 		return fmt.Sprintf("The RSA key has %s bits, and we know keys of 2,048, 3,072 and 4,096. %s", grouped(bits), anotherRSA)
 	}
 	return ""
+}
+
+// tlsFeature is the extension of RFC 7633, by which servers must staple an OCSP answer.
+var tlsFeature = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 24}
+
+// mustStaple refuses what authorities do since they gave OCSP up: with an answer that looks like a failed proof.
+func mustStaple(req *x509.CertificateRequest) string {
+	if !slices.ContainsFunc(req.Extensions, func(e pkix.Extension) bool { return e.Id.Equal(tlsFeature) }) {
+		return ""
+	}
+	return "The CSR asks for OCSP must-staple, which authorities do not issue any more. Leave the TLS feature extension out and make the CSR again."
 }
 
 func (p Policy) isAllowedKey(public any) string {

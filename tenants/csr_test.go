@@ -88,6 +88,16 @@ RQIhAOGyckOlwYlOXqiHivtNEhnN9xRTiFZMBYVOXvNItGZFAiAn2p+8sb5dsRRc
 sqdbjBBPDiffBI3Ey4psXDIBjAnA2Q==
 -----END CERTIFICATE REQUEST-----`
 
+// Signed with ecdsa-with-SHA1, as old programs do and x509 does not.
+const sha1CSR = `-----BEGIN CERTIFICATE REQUEST-----
+MIIBGDCBvwIBADAcMRowGAYDVQQDDBFzaG9wLmFjbWUuZXhhbXBsZTBZMBMGByqG
+SM49AgEGCCqGSM49AwEHA0IABFWwTI0zhNs3lv64DcjNdu2VQGiWzEFXFK+rQ9rv
+8i0fQVwuuQyqNnYpFw0VbmyGesaN+YO3XFtspPoZokbIp/agQTA/BgkqhkiG9w0B
+CQ4xMjAwMC4GA1UdEQQnMCWCEXNob3AuYWNtZS5leGFtcGxlghB3d3cuYWNtZS5l
+eGFtcGxlMAkGByqGSM49BAEDSQAwRgIhAOyrkoitH2Jlwl5POvMO5+L0efc1dHGA
+2KKmKZb+6cRUAiEA5eV5ngieG34PwHq21SHVJ2DHN5XRG/uc63iaQRfkvi0=
+-----END CERTIFICATE REQUEST-----`
+
 func TestCheckCSRRefuses(t *testing.T) {
 	names := []string{"shop.acme.example", "www.acme.example"}
 	key := ecKey(t, elliptic.P256())
@@ -100,6 +110,7 @@ func TestCheckCSRRefuses(t *testing.T) {
 	}
 	foreign := x509.CertificateRequest{Subject: pkix.Name{CommonName: "Acme Shop"}, DNSNames: append([]string{"evil.example"}, names...),
 		IPAddresses: []net.IP{net.IPv4(10, 0, 0, 1)}, EmailAddresses: []string{"a@acme.example"}, URIs: []*url.URL{{Scheme: "spiffe", Host: "x"}}}
+	rsaKey := made(rsa.GenerateKey(rand.Reader, 2048))(t)
 	_, edKey, _ := ed25519.GenerateKey(rand.Reader)
 	for _, c := range []struct{ name, text, want string }{
 		{"empty", " \n", "There is no CSR here."},
@@ -118,6 +129,10 @@ func TestCheckCSRRefuses(t *testing.T) {
 		{"secp256k1", secp256k1, "on a curve that authorities do not take."},
 		{"Ed25519", of(edKey), "Authorities do not take keys of this kind."},
 		{"RSA-1024", of(made(rsa.GenerateKey(rand.Reader, 1024))(t)), "The RSA key has 1,024 bits, and authorities want 2,048 at least. Make a new one, as with openssl"},
+		{"RSA-PSS", asCSR(request(t, rsaKey, x509.CertificateRequest{DNSNames: names, SignatureAlgorithm: x509.SHA256WithRSAPSS})), "is signed in a way that authorities do not take any more"},
+		{"SHA-1", sha1CSR, "is signed in a way that authorities do not take any more, such as with SHA-1. Make it again with SHA-256, as openssl req does with -sha256."},
+		{"must-staple", asCSR(request(t, key, x509.CertificateRequest{DNSNames: names, ExtraExtensions: []pkix.Extension{{Id: tlsFeature, Value: []byte{0x30, 3, 2, 1, 5}}}})),
+			"The CSR asks for OCSP must-staple, which authorities do not issue any more. Leave the TLS feature extension out"},
 		{"foreign", asCSR(request(t, key, foreign)), "The CSR asks for 10.0.0.1, a@acme.example, acme shop, evil.example and spiffe://x, which this certificate is not for. Leave that out"},
 		{"missing", asCSR(request(t, key, x509.CertificateRequest{DNSNames: names[:1]})), "The CSR does not ask for www.acme.example. Make it again"},
 		{"no names", asCSR(request(t, key, x509.CertificateRequest{})), "The CSR does not ask for shop.acme.example and www.acme.example."},
