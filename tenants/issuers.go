@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -85,7 +86,7 @@ func ProfileOf(directory string) Profile {
 // hostname is the host of a URL, or what was given when there is none in it.
 func hostname(directory string) string {
 	if u, err := url.Parse(directory); err == nil && u.Host != "" {
-		return u.Hostname()
+		return strings.TrimSuffix(strings.ToLower(u.Hostname()), ".")
 	}
 	return directory
 }

@@ -3,6 +3,7 @@ package tenants
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -50,7 +51,7 @@ func wrongCount(text string) string {
 	switch n, err := strconv.Atoi(text); {
 	case text == "":
 		return "There is no count here. Type how many the authority allows, as in 300."
-	case err != nil:
+	case err != nil && !errors.Is(err, strconv.ErrRange):
 		return fmt.Sprintf("%s is not a whole number. Type how many the authority allows, as in 300.", quoted(text))
 	case n <= 0:
 		return "With a limit of none nothing would ever be issued. Type 1 or more, or take the limit away to have none."
@@ -91,11 +92,22 @@ func ParseIssuer(f IssuerForm) (Issuer, error) {
 	if err := refuse("This authority was not added.", wrong); err != nil {
 		return Issuer{}, err
 	}
-	i := NewIssuer(f.Directory)
+	i := NewIssuer(canonical(f.Directory))
 	if name := strings.TrimSpace(f.Name); name != "" {
 		i.Name = show(name)
 	}
 	return i, nil
+}
+
+// canonical is a directory in the one spelling of its host by which it is known again: two spellings would be two issuers,
+// each with the whole budget.
+func canonical(directory string) string {
+	u, err := url.Parse(directory)
+	if err != nil {
+		return directory
+	}
+	u.Host = strings.TrimSuffix(strings.TrimSuffix(strings.ToLower(u.Host), ":443"), ".")
+	return u.String()
 }
 
 // wrongDirectory never repeats a user name or password of the URL.

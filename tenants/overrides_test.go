@@ -25,7 +25,8 @@ func TestParseLimit(t *testing.T) {
 		{"orders", "0", "3h", "count", "nothing would ever be issued"},
 		{"orders", "-3", "3h", "count", "nothing would ever be issued"},
 		{"orders", "1000001", "3h", "count", "Type 1000000 or less"},
-		{"orders", "99999999999999999999", "3h", "count", "not a whole number"},
+		{"orders", "99999999999999999999", "3h", "count", "Type 1000000 or less"},
+		{"orders", "-99999999999999999999", "3h", "count", "nothing would ever be issued"},
 		{"orders", "1", "", "per", "There is no period"},
 		{"orders", "1", "3", "per", "“3” is not a length of time"},
 		{"orders", "1", "a week", "per", "is not a length of time. Type a number and a unit, as in 3h or 7d."},
@@ -60,6 +61,18 @@ func TestParseIssuer(t *testing.T) {
 	}
 	i, err = ParseIssuer(IssuerForm{Directory: "https://ca.corp.example/dir", Name: " Internal CA "})
 	if err != nil || i.Name != "Internal CA" || len(i.Limits) != 0 {
+		t.Errorf("%+v %v", i, err)
+	}
+	for _, directory := range []string{"https://ACME-v02.api.LetsEncrypt.org/directory", "https://acme-v02.api.letsencrypt.org:443/directory", "HTTPS://acme-v02.api.letsencrypt.org./directory"} {
+		i, err := ParseIssuer(IssuerForm{Directory: directory})
+		if err != nil || i.Directory != exampleDirectory || i.Name != "Let’s Encrypt" || i.Limits[OrdersPerAccount].Unlimited() || !i.FreeARI {
+			t.Errorf("%s is not known again: %+v %v", directory, i, err)
+		}
+		if p := ProfileOf(directory); p.Name != "Let’s Encrypt" { // the settings keep their spelling
+			t.Errorf("%s has the profile of %s", directory, p.Name)
+		}
+	}
+	if i, err := ParseIssuer(IssuerForm{Directory: "https://ca.corp.example:8443/Dir?x=Y"}); err != nil || i.Directory != "https://ca.corp.example:8443/Dir?x=Y" {
 		t.Errorf("%+v %v", i, err)
 	}
 	for directory, says := range map[string]string{
