@@ -117,14 +117,16 @@ func (r hoursReader) halfEmpty(form HoursForm) {
 	}
 }
 
-// zone refuses Local: what that means depends on the machine.
+// zone refuses what is the machine's own: Local and localtime mean something else on each, and right/… are clocks that
+// count leap seconds.
 func (r hoursReader) zone(typed string) (string, *time.Location) {
 	typed = strings.TrimSpace(typed)
 	if typed == "" || typed == "UTC" {
 		return "", time.UTC
 	}
 	zone, err := time.LoadLocation(typed)
-	if err != nil || typed == "Local" {
+	area, _, _ := strings.Cut(typed, "/")
+	if err != nil || slices.Contains([]string{"Local", "localtime", "posixrules", "posix", "right"}, area) {
 		r.wrong("zone", "There is no time zone %s. Type a region and a city, as in Europe/Berlin, or UTC.", show(typed))
 	}
 	return typed, zone
@@ -137,7 +139,7 @@ func (r hoursReader) perDay(typed string) int {
 	}
 	n, err := strconv.Atoi(typed)
 	if err != nil || n < 1 || n > maxPerDay {
-		r.wrong("perDay", "%s is not a number of renewals. Type a whole number from 1, or leave it empty for no limit.", show(typed))
+		r.wrong("perDay", "%s is not a number of renewals. Type a whole number from 1 to %s, or leave it empty for no limit.", show(typed), grouped(maxPerDay))
 	}
 	return n
 }
