@@ -18,11 +18,12 @@ import (
 )
 
 // How long renewal information is believed: what the authority says, within bounds (RFC 9773, section 4.3 asks
-// for such), six hours when it says nothing, a day when it has none to give.
+// for such), six hours when it says nothing. Half a day is the most, whatever it says: a certificate that is to be revoked
+// within a day, as the CA/Browser Forum demands after a fault, has to be heard of in time to be replaced.
 const (
 	ariDefault = 6 * time.Hour
 	ariLeast   = time.Minute
-	ariMost    = 24 * time.Hour
+	ariMost    = 12 * time.Hour
 )
 
 // RenewalInfo asks when to renew the certificate with this ARI id (tenants.Version.ARICertID). An authority

@@ -15,7 +15,7 @@ func TestRenewalInfo(t *testing.T) {
 	config := f.config()
 	config.Now = func() time.Time { return now }
 	for retry, next := range map[string]time.Duration{
-		"": 6 * time.Hour, "3600": time.Hour, "1": time.Minute, "9999999": 24 * time.Hour, "nonsense": 6 * time.Hour,
+		"": 6 * time.Hour, "3600": time.Hour, "1": time.Minute, "86400": 12 * time.Hour, "9999999": 12 * time.Hour, "nonsense": 6 * time.Hour,
 	} {
 		f.says("/ari/YWI.AQI", 200, `{"suggestedWindow":{"start":"2026-11-22T01:00:00+01:00","end":"2026-11-23T00:00:00Z"},
 			"explanationURL":"https://ca.test/why"}`, "Retry-After", retry)
@@ -45,7 +45,7 @@ func TestNoRenewalInfo(t *testing.T) {
 	f := newFake(t)
 	c := f.client()
 	got := must[tenants.RenewalInfo](t)(c.RenewalInfo(t.Context(), ""))
-	if !got.Start.IsZero() || got.Next.Sub(got.Fetched) != 24*time.Hour {
+	if !got.Start.IsZero() || got.Next.Sub(got.Fetched) != 12*time.Hour {
 		t.Errorf("a certificate without an id: %+v", got)
 	}
 	for _, bad := range []string{"../order", "a?b", "a b"} {
