@@ -3,6 +3,7 @@ package jobs_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	"perennial/jobs"
@@ -24,11 +25,14 @@ func TestCheckDirectory(t *testing.T) {
 		for _, c := range []struct {
 			asked
 			field string
+			says  string
 		}{
-			{asked{meta: acme.Meta{CAAIdentities: []string{"ca.test"}, Profiles: map[string]string{"short": "six days"}}}, ""},
-			{asked{meta: acme.Meta{EABRequired: true}}, "eab_key_id"},
-			{asked{err: &acme.Problem{Code: tenants.CASilent}}, "directory"},
-			{asked{err: &acme.Problem{Code: tenants.CABroken}}, "directory"},
+			{asked{meta: acme.Meta{CAAIdentities: []string{"ca.test"}, Profiles: map[string]string{"short": "six days"}}}, "", ""},
+			{asked{meta: acme.Meta{EABRequired: true}}, "eab_key_id", "Paste the key id"},
+			{asked{err: &acme.Problem{Code: tenants.CASilent}}, "directory", "No authority answers there just now."},
+			{asked{err: &acme.Problem{Code: tenants.CASilent, Untrusted: true}}, "directory", "TLS certificate that this portal does not trust."},
+			{asked{err: &acme.Problem{Code: tenants.CARateLimited, Status: 429}}, "directory", "The authority takes no requests from here just now"},
+			{asked{err: &acme.Problem{Code: tenants.CABroken}}, "directory", "What answers there is no ACME directory."},
 		} {
 			e := jobs.New(jobs.Config{DB: w.db, Connect: func(tenants.Issuer, tenants.EAB) jobs.CA { return c.asked }})
 			read, err := e.CheckDirectory(w.ctx, tenants.Issuer{Name: "CA"}, tenants.EAB{})
@@ -38,7 +42,7 @@ func TestCheckDirectory(t *testing.T) {
 				}
 				continue
 			}
-			if e, ok := errors.AsType[*tenants.Error](err); !ok || e.Kind != tenants.Invalid || e.Fields[c.field] == "" {
+			if e, ok := errors.AsType[*tenants.Error](err); !ok || e.Kind != tenants.Invalid || !strings.Contains(e.Fields[c.field], c.says) {
 				w.t.Errorf("%+v: %v", c.asked, err)
 			}
 		}

@@ -3,6 +3,7 @@ package acme
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -101,7 +102,8 @@ func (x *exchange) silent(ctx context.Context, err error, reached bool) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		detail = fmt.Sprintf("No answer within %s.", x.client.config.Timeout)
 	}
-	return &Problem{Code: tenants.CASilent, Detail: clean(detail, 300), Reached: reached}
+	_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
+	return &Problem{Code: tenants.CASilent, Detail: clean(detail, 300), Reached: reached, Untrusted: untrusted}
 }
 
 // judge accepts or refuses a whole answer.
