@@ -138,7 +138,7 @@ func inWindow(f RenewalFacts, now time.Time) (Verdict, bool) {
 	v := Verdict{Start: earlier(later(start, f.NotBefore), line), End: earlier(end, line), NoLater: line, Reason: InWindow}
 	if !end.After(heard) {
 		v.At = earlier(heard, line)
-		v.Text = fmt.Sprintf("%s asked for a renewal by %s, so we renew at once.", f.authority(), f.clock(end))
+		v.Text = fmt.Sprintf("%s asked for a renewal by %s, so we renew at once, also outside the renewal hours.", f.authority(), f.clock(end))
 		return v, true
 	}
 	where := "inside that window"
