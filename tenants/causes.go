@@ -9,6 +9,13 @@ var unforeseen = Explanation{
 	Who: OperatorDo, Do: "Look whether the portal was running when it should have renewed.",
 }
 
+// Unrenewed is unforeseen in the words of whoever's certificate it is.
+var Unrenewed = Explanation{
+	Short: "Not renewed in time", Happened: "It was not renewed in time",
+	Why: "Nothing was found to be wrong with its record or with its last order.",
+	Who: OperatorDo, Do: "Nothing for you to do. We order the next version by ourselves, at any hour.", Heals: true,
+}
+
 // Standing is the cause in words for many certificates together: those that had been issued before, so their record was
 // right once. The empty Code is explained too: nothing was found, yet they expired.
 func (c Code) Standing() Explanation {

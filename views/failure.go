@@ -9,15 +9,19 @@ import (
 	"perennial/tenants"
 )
 
-// explanation is the finding in words. A record that was right once was removed or changed since.
+// explanation is the finding in words, also where nothing was found and yet it expired. A record that was right once was removed
+// or changed since.
 func (p DomainPage) explanation() tenants.Explanation {
+	if p.Domain.Status == tenants.Expired && p.Domain.Finding.OK() {
+		return tenants.Unrenewed
+	}
 	return tenants.Explain(p.Domain.Finding.After(p.Domain.Proved))
 }
 
 func (p DomainPage) failureTurn() turn {
 	e := p.explanation()
 	t := turn{"Our turn:", lowerFirst(e.Do)}
-	if e.Who == tenants.Customer || e.Who == tenants.DNSHost && !e.Heals {
+	if e.Who == tenants.Customer || !e.Heals && (e.Who == tenants.DNSHost || e.Who == tenants.CADo) { // who has to be told by somebody
 		t.Who = "Your turn:"
 	}
 	if short := p.customerAct(); short != "" {
@@ -25,6 +29,17 @@ func (p DomainPage) failureTurn() turn {
 	}
 	t.Text = strings.TrimSpace(t.Text + " " + p.leftWords())
 	return t
+}
+
+// whoActs is who must act. What is chosen under Change certificate is not for whoever runs the DNS.
+func whoActs(f tenants.Finding, e tenants.Explanation) string {
+	switch f.Code {
+	case tenants.KeyNeeded, tenants.CARefusesCSR, tenants.CAProfile:
+		if e.Who == tenants.Customer {
+			return "You"
+		}
+	}
+	return e.Who.Words()
 }
 
 // customerAct is the one act in few words; the exact record stands below on the page.

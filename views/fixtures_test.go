@@ -281,6 +281,19 @@ func expired() DomainPage {
 	return p
 }
 
+// expiredWell is what a portal finds that was switched off for too long.
+func expiredWell() DomainPage {
+	p := expired()
+	p.Domain.Finding, p.Orders = tenants.Finding{}, nil
+	return p
+}
+
+func expiredShown() DomainPage {
+	p := expiredWell()
+	p.ShowVersion = true
+	return p
+}
+
 func neverIssued() DomainPage {
 	p := failingCAA()
 	p.Current, p.Versions, p.Certificate.Plan = nil, nil, tenants.Verdict{}

@@ -80,6 +80,7 @@ func gallery() map[string]templ.Component {
 		"failure-profile":       Domain(failingProfile()),
 		"failure-never":         Domain(neverIssued()),
 		"expired":               Domain(expired()),
+		"expired-well":          Domain(expiredWell()),
 		"rehearsal-running":     Domain(rehearsing()),
 		"rehearsal-passed":      Domain(rehearsalPassed()),
 		"rehearsal-failed":      Domain(rehearsalFailed()),

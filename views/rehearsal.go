@@ -71,7 +71,7 @@ func (p DomainPage) rehearsalExplained() tenants.Explanation {
 func (p DomainPage) rehearsalDo() string {
 	e := p.rehearsalExplained()
 	switch {
-	case e.Who == tenants.Customer, e.Who == tenants.DNSHost, p.Rehearsal.Finding.Code == tenants.RehearsalAccount: // again would end the same way
+	case e.Who == tenants.Customer, e.Who == tenants.DNSHost, e.Who == tenants.CADo && !e.Heals, p.Rehearsal.Finding.Code == tenants.RehearsalAccount: // again would end the same way
 		return e.Do
 	case e.Who == tenants.OperatorDo:
 		return "Whoever runs this portal has to look at it. Nothing for you to do."

@@ -122,8 +122,13 @@ func TestWhoseTurn(t *testing.T) {
 		{"failing, its certificate", shown, "See what to do", "What happened"},
 		{"CAA forbids the wildcard", failingWildcard(), "Or leave *.pay.acme.example out of the certificate", "nobody"},
 		{"profile ended", failingProfile(), "Your turn: choose another profile under Change certificate", "way-out"},
-		{"authority refuses", failingCA(), "Our turn:", "Copy record"},
+		{"authority refuses", failingCA(), "Your turn: ask Let’s Encrypt to allow the name", "Copy record"},
 		{"expired", expired(), "expired 3 days ago", "of slack"},
+		{"expired with nothing wrong", expiredWell(), "Our turn: nothing for you to do. We order the next version by ourselves", "\uFFFD"},
+		{"expired with nothing wrong, its code", expiredWell(), `<code id="code">none</code>`, "Nobody"},
+		{"expired with nothing wrong, its certificate", expiredShown(), "It was not renewed in time.", "What happened"},
+		{"the next CSR is lacking", leakedOwnKey(), `<p class="big3">You</p>`, "Whoever runs your DNS"},
+		{"profile ended, who acts", failingProfile(), `<p class="big3">You</p>`, "Whoever runs your DNS"},
 		{"never issued", neverIssued(), "There is no certificate yet.", "Open the certificate"},
 	} {
 		page := render(t, Domain(c.page))
