@@ -74,7 +74,7 @@ func (s *Site) domainPage(v *visit) (views.DomainPage, error) {
 		return views.DomainPage{}, err
 	}
 	p := views.DomainPage{
-		Page: s.page(v), Domain: d.Domain, Certificate: d.Certificate, Issuer: d.Issuer, Current: d.Current, Versions: d.Versions,
+		Page: s.page(v), Domain: d.Domain, Certificate: d.Certificate, Issuer: d.Issuer, Asks: d.Asks, Current: d.Current, Versions: d.Versions,
 		Order: d.Order, Orders: d.Orders, Entries: d.Entries, Registered: d.Domain.Delegation.Base, Lifetime: s.Lifetime,
 		Rehearsal: d.Rehearsal, Staging: d.Staging,
 		Outages: s.outages(v.ctx(), waits(d), d.Certificate.Plan.NoLater),

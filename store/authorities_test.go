@@ -232,7 +232,13 @@ func TestAnotherIssuerIsChosen(t *testing.T) {
 		if f = s.begin(id); f.Issuer.ID != other || f.Failures != 1 {
 			t.Fatalf("then %s is asked, after %d failures", f.Issuer.ID, f.Failures)
 		}
+		if v := s.view(w.Acme, id); v.Asks.ID != other || v.Issuer.ID != home {
+			t.Errorf("the page says that %s is asked next", v.Asks.Name)
+		}
 		third := s.plan(id)
+		if v := s.view(w.Acme, id); v.Asks.ID != third.Issuer || v.Issuer.ID != home {
+			t.Errorf("the page says that the order is at %s", v.Asks.Name)
+		}
 		if third.Issuer != other || third.Account != f.Issuer.AccountID || third.Detour == "" {
 			t.Errorf("the third order: %+v", third)
 		}

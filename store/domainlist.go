@@ -161,9 +161,14 @@ func (s *Scope) Domain(ctx context.Context, id tenants.DomainID) (v DomainView, 
 		}
 		v.Order = &latest
 	}
-	if v.Rehearsal, v.Staging, err = q.lastRehearsal(d, v.Issuer, s.db.now()); err != nil {
+	f := tenants.Facts{Domain: v.Domain, Certificate: v.Certificate, Current: v.Current}
+	if v.Order != nil && v.Order.State.Open() {
+		f.Order = v.Order
+	}
+	if v.Staging, err = q.lastRehearsal(d, &f, s.db.now()); err != nil {
 		return v, err
 	}
+	v.Rehearsal, v.Asks = f.Rehearsal, f.Issuer
 	v.Entries, err = q.entriesAbout(d.Tenant, string(d.ID), 8)
 	return v, err
 }

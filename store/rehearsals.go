@@ -91,21 +91,23 @@ func (q query) untidyRehearsal(d *domainRow) (*tenants.Rehearsal, error) {
 	return r, err
 }
 
-// lastRehearsal is what the page of a domain shows: the last dry run, and where the next one would go.
-func (q query) lastRehearsal(d *domainRow, first tenants.Issuer, now time.Time) (r *tenants.Rehearsal, staging tenants.Issuer, err error) {
-	f := tenants.Facts{Domain: d.Domain, Certificate: tenants.Certificate{Issuer: first.ID}}
-	if f.Rehearsal, err = q.rehearsal(d); err != nil {
-		return nil, staging, err
+// lastRehearsal fills in what the page of a domain shows: the last dry run, and who is or will be asked for an order, given the
+// certificate, its current version and the open order. It returns where the next dry run would go.
+func (q query) lastRehearsal(d *domainRow, f *tenants.Facts, now time.Time) (staging tenants.Issuer, err error) {
+	last, err := q.rehearsal(d)
+	if err != nil {
+		return staging, err
 	}
-	if err = q.rules(d.Tenant, &f); err != nil {
-		return nil, staging, err
+	if err = q.rules(d.Tenant, f); err != nil {
+		return staging, err
 	}
 	all, err := q.directories()
 	if err != nil {
-		return nil, staging, err
+		return staging, err
 	}
-	err = q.issuers(all, &f, now)
-	return f.Rehearsal, stageOf(all, f.Issuer.ID, d.Tenant), err
+	err = q.issuers(all, f, now)
+	f.Rehearsal = last
+	return stageOf(all, f.Issuer.ID, d.Tenant), err
 }
 
 const askRehearsalSQL = `
@@ -133,11 +135,12 @@ func (s *Scope) Rehearse(ctx context.Context, id tenants.DomainID) error {
 
 // rehearsable returns where a dry run would go, or why there can be none now.
 func (t *tx) rehearsable(d *domainRow) (staging tenants.Issuer, err error) {
-	_, first, err := t.certificateOf(d.Tenant, d.ID)
+	f, err := t.facts(d, t.now)
 	if err != nil {
 		return staging, err
 	}
-	last, staging, err := t.lastRehearsal(d, first, t.now)
+	staging, err = t.lastRehearsal(d, &f, t.now)
+	last := f.Rehearsal
 	switch {
 	case err != nil:
 		return staging, err
@@ -148,7 +151,7 @@ func (t *tx) rehearsable(d *domainRow) (staging tenants.Issuer, err error) {
 	case d.orderState != "":
 		return staging, conflict("An order for %s is under way, which shows more than a dry run. Follow it on the page of the domain.", d.Name)
 	case staging.ID == "":
-		return staging, conflict("%s", first.NoStaging())
+		return staging, conflict("%s", f.Issuer.NoStaging())
 	case last != nil && last.Ended.IsZero():
 		return staging, conflict("A dry run of %s is under way already. Follow it on the page of the domain.", d.Name)
 	case last != nil && last.Tidied.IsZero():

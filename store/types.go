@@ -94,7 +94,8 @@ type DomainRow struct {
 type DomainView struct {
 	Domain      tenants.Domain
 	Certificate tenants.Certificate
-	Issuer      tenants.Issuer
+	Issuer      tenants.Issuer // of the current version, or of the first one to come
+	Asks        tenants.Issuer // that the open order is placed with; without one, that the next will be
 	Current     *tenants.Version
 	Versions    []tenants.Version  // newest first, at most 20
 	Order       *tenants.Order     // the open one, else the latest, else nil

@@ -105,7 +105,7 @@ func (p DomainPage) issuingStages() []stage {
 	return []stage{
 		{"done", "check", "Done: ", "Name", "reserved for " + p.Tenant.Name},
 		{"done", "check", "Done: ", "DNS record", seen},
-		{"here s-renewing", "renew", "Now: ", "Certificate", p.Issuer.Name + " is asked"},
+		{"here s-renewing", "renew", "Now: ", "Certificate", p.Asks.Name + " is asked"},
 	}
 }
 

@@ -90,9 +90,9 @@ func DomainWaiting(p DomainPage) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var3 string
-			templ_7745c5c3_Var3, templ_7745c5c3_Err = templ.JoinStringErrs("We notice the record within seconds and ask " + p.Issuer.Name + " for the certificate. This page follows by itself.")
+			templ_7745c5c3_Var3, templ_7745c5c3_Err = templ.JoinStringErrs("We notice the record within seconds and ask " + p.Asks.Name + " for the certificate. This page follows by itself.")
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/domain.templ`, Line: 23, Col: 173}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/domain.templ`, Line: 23, Col: 171}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var3))
 			if templ_7745c5c3_Err != nil {

@@ -146,7 +146,7 @@ func letsEncrypt() tenants.Issuer {
 // newDomain is a claim without a certificate.
 func newDomain(name string, code tenants.Code, answers ...tenants.Asked) DomainPage {
 	base := strings.TrimPrefix(name, "*.")
-	p := DomainPage{Page: acmePage(tenants.Admin), Issuer: letsEncrypt(), Registered: "acme.example", Lifetime: 45 * day2}
+	p := DomainPage{Page: acmePage(tenants.Admin), Issuer: letsEncrypt(), Asks: letsEncrypt(), Registered: "acme.example", Lifetime: 45 * day2}
 	p.Domain = tenants.Domain{ID: domID(2), Tenant: acme().ID, Name: name, Delegation: delegation(base), Status: tenants.Waiting, Since: noon.Add(-10 * time.Minute),
 		Reserved: noon.Add(7 * day2), Created: noon.Add(-10 * time.Minute), CreatedBy: "ops@acme.example"}
 	p.Certificate = tenants.Certificate{ID: "crt_1", Domain: p.Domain.ID, Names: []string{name}, KeyType: tenants.P256}
@@ -218,11 +218,12 @@ func renewing() DomainPage {
 // detoured has an order, open or done, at another authority than the preferred one.
 func detoured(done bool) DomainPage {
 	p := renewing()
-	p.Issuer.Name = "Google Trust Services"
+	p.Asks.Name = "Google Trust Services"
 	o := *p.Order
 	o.Detour = "Let’s Encrypt has failed for 6 hours (The authority does not answer)."
 	if p.Order = &o; done {
 		p.Domain.Status, o.State, p.Current.Order = tenants.Active, tenants.Issued, o.ID
+		p.Issuer, p.Asks = p.Asks, p.Issuer
 	}
 	return p
 }
@@ -258,6 +259,15 @@ func failingDiffers() DomainPage {
 
 func failingCA() DomainPage {
 	return failing(tenants.CARefuses, map[string]string{"ca": "Let’s Encrypt", "name": "pay.acme.example"}, asked("x", tenants.Right))
+}
+
+// failingOther is to be renewed by another authority than the one that CAA allows and that signed what there is.
+func failingOther() DomainPage {
+	p := failingCAA()
+	p.Asks = tenants.Issuer{ID: "iss_2", Name: "Google Trust Services", CAA: []string{"pki.goog"}}
+	p.Domain.Finding.Args["ca"], p.Domain.Finding.Args["line"] = p.Asks.Name, `acme.example. CAA 0 issue "pki.goog"`
+	p.Domain.Check.CAA[1].Records[0].Value = "letsencrypt.org"
+	return p
 }
 
 // failingWildcard has a way out: its certificate is for two names, and CAA forbids one of them.

@@ -124,7 +124,8 @@ type DomainPage struct {
 	Page
 	Domain      tenants.Domain
 	Certificate tenants.Certificate
-	Issuer      tenants.Issuer
+	Issuer      tenants.Issuer     // of the current version, or of the first one to come
+	Asks        tenants.Issuer     // that the open order is placed with; without one, that the next will be
 	Current     *tenants.Version   // nil before the first
 	Versions    []tenants.Version  // newest first
 	Order       *tenants.Order     // the open one, or the latest; nil before the first

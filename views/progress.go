@@ -58,7 +58,7 @@ func (p DomainPage) orderSteps() []stepState {
 	if p.Order != nil {
 		o = *p.Order
 	}
-	ca := p.Issuer.Name
+	ca := p.orderedAt().Name
 	seen, answered, valid := challengeTimes(o)
 	ordered, ready, issued := o.Reached[tenants.Ordered], o.Reached[tenants.Ready], o.Reached[tenants.Issued]
 	if issued.IsZero() && o.State == tenants.Issued {
@@ -103,7 +103,15 @@ func (p DomainPage) detour() string {
 	if p.Order == nil || p.Order.Detour == "" {
 		return ""
 	}
-	return "Ordered at " + p.Issuer.Name + " instead. " + p.Order.Detour
+	return "Ordered at " + p.orderedAt().Name + " instead. " + p.Order.Detour
+}
+
+// orderedAt is who has the latest order: what one that is done brought is the current version.
+func (p DomainPage) orderedAt() tenants.Issuer {
+	if p.ordering() {
+		return p.Asks
+	}
+	return p.Issuer
 }
 
 // cameByDetour: the latest order brought the current version, from another authority than the preferred one.

@@ -117,7 +117,7 @@ func (p DomainPage) rehearsalSteps() []stepState {
 		written.text, valid = ca+" remembers an earlier proof and asked for none.", ready
 	}
 	return []stepState{
-		{title: "Record seen", text: "All of your name servers answer with it, and CAA lets " + p.Issuer.Name + " issue.", began: r.Asked, done: r.Seen},
+		{title: "Record seen", text: "All of your name servers answer with it, and CAA lets " + p.Asks.Name + " issue.", began: r.Asked, done: r.Seen},
 		{title: "Order placed", text: ca + " takes the order.", began: o.Created, done: ordered},
 		written,
 		{title: "Authority agrees", text: ca + " looks the record up.", began: answered, done: valid},

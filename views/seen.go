@@ -62,12 +62,12 @@ func (p DomainPage) caaFinding() tenants.Finding {
 	}
 	c := *p.Domain.Check
 	c.Delegation = []tenants.Asked{{Server: "any", Got: p.Domain.Delegation.Target(), Result: tenants.Right}}
-	return tenants.Judge(p.Domain.Delegation, p.Issuer, p.Certificate.Names, c)
+	return tenants.Judge(p.Domain.Delegation, p.Asks, p.Certificate.Names, c)
 }
 
 // caaRow is the CAA answers in one line, for the waiting page.
 func (p DomainPage) caaRow() seenRow {
-	r := seenRow{Asked: "CAA for " + p.Issuer.Name, Plain: true, Before: "No CAA record: any authority may issue", mood: mood{"s-active", "check", "Fine"}}
+	r := seenRow{Asked: "CAA for " + p.Asks.Name, Plain: true, Before: "No CAA record: any authority may issue", mood: mood{"s-active", "check", "Fine"}}
 	for _, a := range p.Domain.Check.CAA {
 		if a.Failed != "" {
 			r.Before, r.mood = "No answer at "+a.Name, mood{"s-unknown", "unknown", "Could not ask"}
@@ -108,9 +108,9 @@ func (p DomainPage) caaAnswer(a tenants.AskedCAA, forbids bool) seenRow {
 	case len(a.Records) == 0:
 		r.Plain, r.Before, r.mood = true, "None, so the name above decides", mood{"s-quiet", "up", "Look one up"}
 	case forbids:
-		r.Mark, r.mood = caaText(a.Records), mood{"s-failing", "warn", "Forbids " + p.Issuer.Name}
+		r.Mark, r.mood = caaText(a.Records), mood{"s-failing", "warn", "Forbids " + p.Asks.Name}
 	default:
-		r.Before, r.mood = caaText(a.Records), mood{"s-active", "check", "Allows " + p.Issuer.Name}
+		r.Before, r.mood = caaText(a.Records), mood{"s-active", "check", "Allows " + p.Asks.Name}
 	}
 	return r
 }
@@ -190,13 +190,10 @@ func (p DomainPage) wrongTargets() []string {
 // a kind that no authority understands, marked critical, have to go instead.
 func (p DomainPage) caaRemedy() remedy {
 	at, records := p.caaStop()
-	if at == "" || len(p.Issuer.CAA) == 0 {
+	if at == "" || len(p.Asks.CAA) == 0 {
 		return remedy{}
 	}
-	ours, tag := p.Issuer.CAA[0], "issue"
-	if p.wildcard() && hasTag(records, "issuewild") {
-		tag = "issuewild"
-	}
+	ours, tag := p.Asks.CAA[0], p.caaTag(records)
 	r := remedy{Title: "Add this record", At: at, Name: at, Type: "CAA", Value: ours,
 		Sub:    "Keep the other records if those authorities still issue for you. Each CAA record allows one more authority.",
 		Fields: []fact{{"flags", "0"}, {"tag", tag}}}
@@ -212,13 +209,25 @@ func (p DomainPage) caaRemedy() remedy {
 	return r
 }
 
+// caaTag is that of the record to add. A certificate for a name and its wildcard may lack either.
+func (p DomainPage) caaTag(records []tenants.CAA) string {
+	wild := p.wildcard() && hasTag(records, "issuewild")
+	if line, told := p.Domain.Finding.Args["line"]; told {
+		wild = strings.Contains(line, " issuewild ")
+	}
+	if wild {
+		return "issuewild"
+	}
+	return "issue"
+}
+
 // caaFate says what becomes of an existing record: one that no authority understands has to go, and so has one
 // that names us with conditions we cannot meet.
 func (p DomainPage) caaFate(at string, c tenants.CAA) recordLine {
 	l := recordLine{Word: "Stays", Text: at + ". CAA " + caaLine(c)}
 	why := p.Domain.Finding.Args["case"]
 	domain, _, _ := strings.Cut(c.Value, ";")
-	ours := slices.Contains(p.Issuer.CAA, strings.ToLower(strings.TrimSpace(domain)))
+	ours := slices.Contains(p.Asks.CAA, strings.ToLower(strings.TrimSpace(domain)))
 	known := slices.Contains([]string{"issue", "issuewild", "issuemail", "iodef"}, strings.ToLower(c.Tag))
 	if c.Flags&128 != 0 && !known || ours && (why == "account" || why == "method") {
 		l.Word, l.Class = "Remove", "del"

@@ -171,7 +171,9 @@ func TestRemedies(t *testing.T) {
 		page DomainPage
 		want []string
 	}{
-		"caa":     {failingCAA(), []string{`Stays acme.example. CAA 0 issue "old-ca.example"`, `Add acme.example. CAA 0 issue "letsencrypt.org"`}},
+		"caa":                           {failingCAA(), []string{`Stays acme.example. CAA 0 issue "old-ca.example"`, `Add acme.example. CAA 0 issue "letsencrypt.org"`}},
+		"caa of the wildcard beside it": {failingWildcard(), []string{`Stays acme.example. CAA 0 issue "old-ca.example"`, `Add acme.example. CAA 0 issuewild "letsencrypt.org"`}},
+		"caa of the authority that is asked next": {failingOther(), []string{`Stays acme.example. CAA 0 issue "letsencrypt.org"`, `Add acme.example. CAA 0 issue "pki.goog"`}},
 		"removed": {failingRemoved(), []string{"Add _acme-challenge.pay.acme.example. CNAME " + target}},
 		"differs": {failingDiffers(), []string{"Remove _acme-challenge.pay.acme.example. CNAME k3x9t2.dcv.oldhost.example.", "Add _acme-challenge.pay.acme.example. CNAME " + target}},
 		"refused": {failingCA(), nil},
