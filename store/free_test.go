@@ -20,6 +20,7 @@ func TestCostless(t *testing.T) {
 		{"same names", letsEncrypt, v.Names, true, tenants.LastThird, true},
 		{"other names", letsEncrypt, []string{"www.shop.example"}, true, tenants.LastThird, false},
 		{"other names in the window", letsEncrypt, []string{"www.shop.example"}, true, tenants.InWindow, true},
+		{"other names, recalled", letsEncrypt, []string{"www.shop.example"}, true, tenants.Recalled, true},
 		{"unknown authority", unknown, v.Names, false, tenants.InWindow, false},
 		{"unknown authority that exempts its window", unknown, v.Names, true, tenants.InWindow, true},
 		{"unknown authority, outside of the window", unknown, v.Names, true, tenants.LastThird, false},

@@ -182,7 +182,7 @@ func (d *domainRow) certify(v tenants.Version, plan tenants.Verdict) {
 // names what it replaces, and not one of the same names again, each where it says so.
 func costless(i tenants.Issuer, c tenants.Certificate, v tenants.Version, why tenants.Reason) bool {
 	next := tenants.Order{Names: c.Names}
-	if why == tenants.InWindow {
+	if why == tenants.InWindow || why == tenants.Recalled {
 		next.Replaces = "current" // whose window was heard has an id to be named with
 	}
 	return !i.Counts(tenants.OrdersPerAccount, next, &v)

@@ -15,6 +15,7 @@ const (
 	FirstIssue      Reason = "first"       // there was none
 	KeyCompromised  Reason = "compromised" // somebody else may have the key
 	WasRevoked      Reason = "revoked"     // the CA revoked it
+	Recalled        Reason = "recall"      // the CA's window was over long before any renewal was due: it is about to revoke
 	OnRequest       Reason = "request"     // a person asked
 	SettingsChanged Reason = "changed"     // a person changed names, issuer, key type or profile
 	InMassEvent     Reason = "event"       // the operator replaces many before a deadline
@@ -30,7 +31,7 @@ const (
 // emergencies. Its sentence says so.
 func (r Reason) Emergency() bool {
 	switch r {
-	case KeyCompromised, WasRevoked, InMassEvent, Overdue:
+	case KeyCompromised, WasRevoked, Recalled, InMassEvent, Overdue:
 		return true
 	}
 	return false
@@ -94,7 +95,7 @@ type rule func(RenewalFacts, time.Time) (Verdict, bool)
 // The first rule of the chain that has an opinion decides. But for what happens at once, the instant is never past the
 // safety line, one sixth of the lifetime before its end: time for a person to act when renewing fails.
 func Due(f RenewalFacts, now time.Time) Verdict {
-	return firstOf(f, now, compromised, revoked, onRequest, changed, inMassEvent, calm)
+	return firstOf(f, now, compromised, revoked, recalled, onRequest, changed, inMassEvent, calm)
 }
 
 // calm is the chain while nothing presses. A pause holds back only this.
@@ -128,7 +129,7 @@ func overdue(f RenewalFacts, now time.Time) (Verdict, bool) {
 }
 
 // inWindow: the CA said when (RFC 9773, section 4.2). A window that was over when we heard of it is how a CA asks for a
-// renewal at once, for example before it revokes.
+// renewal at once.
 func inWindow(f RenewalFacts, now time.Time) (Verdict, bool) {
 	if !f.sane() {
 		return Verdict{}, false

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-var reasons = []Reason{FirstIssue, KeyCompromised, WasRevoked, OnRequest, SettingsChanged, InMassEvent, Overdue, AgainstPolicy, InWindow, AtThreshold, LastThird}
+var reasons = []Reason{FirstIssue, KeyCompromised, WasRevoked, Recalled, OnRequest, SettingsChanged, InMassEvent, Overdue, AgainstPolicy, InWindow, AtThreshold, LastThird}
 
 func TestReasonsAreOneOrTheOther(t *testing.T) {
 	seen := map[Reason]bool{}
@@ -285,6 +285,9 @@ func anyFacts(r *rand.Rand) (f RenewalFacts, now time.Time) {
 	}
 	if r.IntN(3) == 0 {
 		f = f.asking(time.Duration(r.Int64N(int64(f.lifetime()))), time.Duration(r.Int64N(int64(f.lifetime()))))
+		if r.IntN(4) == 0 {
+			f.ARI.Fetched = now
+		}
 	}
 	f.Policy, f.KeyType, f.KeyWanted = anyPolicy(r), KeyTypes[r.IntN(len(KeyTypes))], KeyTypes[r.IntN(len(KeyTypes))]
 	f.Strategy = []KeyStrategy{RotateKey, ReuseKey, OwnCSR}[r.IntN(3)]
@@ -314,7 +317,7 @@ func TestDueHoldsForAnyFacts(t *testing.T) {
 		v := Due(f, now)
 		seen[v.Reason]++
 		switch v.Reason {
-		case KeyCompromised, WasRevoked, OnRequest, SettingsChanged:
+		case KeyCompromised, WasRevoked, Recalled, OnRequest, SettingsChanged:
 			if v.At.After(now) || v.Movable() {
 				t.Fatalf("%+v waits", v)
 			}

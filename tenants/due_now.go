@@ -32,6 +32,19 @@ func revoked(f RenewalFacts, now time.Time) (Verdict, bool) {
 		fmt.Sprintf("We learnt on %s that the certificate is revoked, so we renew at once, also outside the renewal hours.", f.clock(f.Revoked))), true
 }
 
+// recalled: the CA's window was over when we heard of it, and before the last third began. After a long silence of ours every
+// window is over; such an early one is how a CA says that it is about to revoke.
+func recalled(f RenewalFacts, now time.Time) (Verdict, bool) {
+	end, heard := f.ARI.End.Truncate(time.Second), f.heard(now)
+	usual, part := f.lastPart()
+	if !f.sane() || end.After(heard) || !end.Before(usual) {
+		return Verdict{}, false
+	}
+	return f.atOnce(heard, now, Recalled, fmt.Sprintf(
+		"%s asked for a renewal by %s, before the last %s of the lifetime, as authorities do before they revoke. So we renew at once, also outside the renewal hours.",
+		f.authority(), f.clock(end), part)), true
+}
+
 // onRequest: a person asked.
 func onRequest(f RenewalFacts, now time.Time) (Verdict, bool) {
 	if f.Asked.IsZero() {

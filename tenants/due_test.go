@@ -167,15 +167,33 @@ func TestDueDoesNotRenewWhatWasJustIssued(t *testing.T) {
 }
 
 func TestDueRenewsAtOnceWhenTheWindowWasOver(t *testing.T) {
-	now := epoch.Add(10 * day)
-	f := factsFor(90*day, 1).asking(7*day, 8*day)
+	now := epoch.Add(65 * day)
+	f := factsFor(90*day, 1).asking(60*day, 62*day)
 	f.ARI.Fetched = now.Add(-time.Minute)
-	if v := Due(f, now); !v.At.Equal(f.ARI.Fetched) || v.Reason != InWindow || !strings.HasPrefix(v.Text, "Let’s Encrypt asked for a renewal by 1 Dec 2026, 12:06 UTC") {
+	if v := Due(f, now); !v.At.Equal(f.ARI.Fetched) || v.Reason != InWindow || !strings.HasPrefix(v.Text, "Let’s Encrypt asked for a renewal by 24 Jan 2027, 12:06 UTC, so we renew at once") {
 		t.Errorf("%+v", v)
 	}
 	f.ARI.Fetched = time.Time{}
 	if v := Due(f, now); !v.At.Equal(now) {
 		t.Errorf("nobody noted when the window was fetched: %+v", v)
+	}
+}
+
+// A window that was over before any renewal is due announces a revocation, whatever else would have been the reason to renew.
+func TestDueRecalled(t *testing.T) {
+	now := epoch.Add(10 * day)
+	f := factsFor(90*day, 1).asking(7*day, 8*day)
+	f.ARI.Fetched = now.Add(-time.Minute)
+	f.PausedUntil = now.Add(20 * day)
+	f.Policy, f.PolicySince = Policy{KeyTypes: []KeyType{RSA4096}}, now.Add(-day)
+	if v := Due(f, now); !v.At.Equal(f.ARI.Fetched) || v.Reason != Recalled || !v.Reason.Emergency() || v.Movable() ||
+		!strings.HasPrefix(v.Text, "Let’s Encrypt asked for a renewal by 1 Dec 2026, 12:06 UTC, before the last third") {
+		t.Errorf("%+v", v)
+	}
+	f = f.asking(7*day, 12*day)
+	f.ARI.Fetched = now
+	if v := Due(f, now); v.Reason == Recalled {
+		t.Errorf("a window that is open is no recall: %+v", v)
 	}
 }
 

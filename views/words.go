@@ -151,6 +151,8 @@ func reasonWords(r tenants.Reason) string {
 		return "Key compromised"
 	case tenants.WasRevoked:
 		return "Revoked"
+	case tenants.Recalled:
+		return "Recalled by the authority"
 	case tenants.SettingsChanged:
 		return "Settings changed"
 	case tenants.InMassEvent:
