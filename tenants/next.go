@@ -88,11 +88,8 @@ func uncertified(f Facts, now time.Time) (Step, bool) {
 
 // certified: keep the plan true to what the CA says, look at the record from time to time, renew when it is due.
 func certified(f Facts, now time.Time) (Step, bool) {
-	if f.asksARI() && (!now.Before(f.Certificate.ARI.Next) || ahead(f.Certificate.ARI.Next.Add(-longestARI), now)) {
-		if f.healthy() && f.nextLook(now).Sub(now) < f.near() {
-			return Step{Act: ActLook}, true // in the same turn, and the next time again
-		}
-		return Step{Act: ActAskARI}, true
+	if f.asksARI() && f.ariDue(now) {
+		return f.askARI(now), true
 	}
 	due := Due(f.RenewalFacts(), now)
 	if plan := f.Certificate.Plan; f.Stands(due, now) {
@@ -100,37 +97,60 @@ func certified(f Facts, now time.Time) (Step, bool) {
 	} else if due.Movable() {
 		return Step{Act: ActPlanRenewal}, true
 	}
-	lacks := f.Lacking(now)
-	if !due.At.After(now) && lacks.OK() {
-		if step, ok := f.proof(now); !ok {
-			return step, true
-		}
-		return f.plan(due.Reason, now), true
-	}
-	if !samePlan(due, f.Certificate.Plan) {
+	lacks, look := f.Lacking(now), f.nextLookOrARI(now)
+	switch {
+	case !due.At.After(now) && lacks.OK():
+		return f.renew(due.Reason, now), true
+	case !samePlan(due, f.Certificate.Plan):
 		return Step{Act: ActPlanRenewal}, true
-	}
-	look := f.nextLook(now)
-	if ari := f.Certificate.ARI.Next; f.asksARI() && ari.After(look) && ari.Sub(look) < f.near() {
-		look = ari // the CA's interval is not ours to change, that of our looks is
-	}
-	if !look.After(now) {
+	case !look.After(now):
 		return Step{Act: ActLook}, true
 	}
-	step := Step{Act: ActWait, At: look, Why: due.Text}
+	step := Step{Act: ActWait, At: f.waitUntil(due, look, now), Why: due.Text}
 	if !lacks.OK() {
 		step.Why = Explain(lacks).Happened + "."
 	}
+	return step, true
+}
+
+// askARI asks the CA when to renew, after a look at the record that would come soon anyway.
+func (f Facts) askARI(now time.Time) Step {
+	if f.healthy() && f.nextLook(now).Sub(now) < f.near() {
+		return Step{Act: ActLook} // in the same turn, and the next time again
+	}
+	return Step{Act: ActAskARI}
+}
+
+// nextLookOrARI is when DNS is asked again, put off to the next question to the CA where that is near.
+func (f Facts) nextLookOrARI(now time.Time) time.Time {
+	look := f.nextLook(now)
+	if ari := f.Certificate.ARI.Next; f.asksARI() && ari.After(look) && ari.Sub(look) < f.near() {
+		return ari // the CA's interval is not ours to change, that of our looks is
+	}
+	return look
+}
+
+// renew begins an order when the last look allows one.
+func (f Facts) renew(why Reason, now time.Time) Step {
+	if step, ok := f.proof(now); !ok {
+		return step
+	}
+	return f.plan(why, now)
+}
+
+// waitUntil is the first instant after now, no later than the look, at which a certified domain has something to do.
+func (f Facts) waitUntil(due Verdict, look, now time.Time) time.Time {
 	ats := []time.Time{due.At, due.NoLater, f.Current.NotAfter}
 	if f.asksARI() {
 		ats = append(ats, f.Certificate.ARI.Next)
 	}
+	first := look
 	for _, at := range ats {
 		if at.After(now) { // what is over was seen to, or waits for somebody
-			step.At = earliest(step.At, at)
+			first = earliest(first, at)
 		}
 	}
-	return step, true
+	return first
 }
 
 // proof answers whether an order may be placed on the last look. If not, it says what to do about it: look
@@ -162,6 +182,12 @@ func (f Facts) plan(why Reason, now time.Time) Step {
 func (f Facts) fresh(now time.Time) bool {
 	c := f.Domain.Check
 	return c != nil && now.Sub(c.At) < FreshFor && !ahead(c.At, now)
+}
+
+// ariDue reports whether the CA is to be asked again, or only a clock that was wrong puts that off.
+func (f Facts) ariDue(now time.Time) bool {
+	next := f.Certificate.ARI.Next
+	return !now.Before(next) || ahead(next.Add(-longestARI), now)
 }
 
 // longestARI is more than the time between two questions to a CA when to renew.
