@@ -150,3 +150,11 @@ func invalid(yes bool, describedBy string) templ.Attributes {
 	}
 	return templ.Attributes{"aria-invalid": "true", "aria-describedby": describedBy}
 }
+
+// described ties a group of fields to its sentence; a group itself is never marked as wrong.
+func described(yes bool, by string) templ.Attributes {
+	if !yes {
+		return nil
+	}
+	return templ.Attributes{"aria-describedby": by}
+}

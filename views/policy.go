@@ -35,12 +35,8 @@ func (p PolicyPage) attrs(field string) templ.Attributes {
 	return invalid(p.Errors[field] != "", errorID(field))
 }
 
-// groupAttrs ties a group of ticks to its sentence: no single one of them is wrong.
 func (p PolicyPage) groupAttrs(field string) templ.Attributes {
-	if p.Errors[field] == "" {
-		return nil
-	}
-	return templ.Attributes{"aria-describedby": errorID(field)}
+	return described(p.Errors[field] != "", errorID(field))
 }
 
 func errorID(field string) string { return strings.ReplaceAll(field, "_", "-") + "-error" }

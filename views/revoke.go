@@ -232,7 +232,7 @@ func (p ConfirmPage) revokeWays() []option {
 		{ID: "how-already", Value: string(tenants.RevokedByThem), Word: "The authority revoked it already", Fine: "nothing is sent, we get " + next + " now"},
 	}
 	for i := range all {
-		all[i].Chosen = all[i].Value == p.Revoke.Way
+		all[i].Name, all[i].Chosen = "how", all[i].Value == p.Revoke.Way
 	}
 	return all
 }
@@ -263,10 +263,6 @@ func revokeConfirm(p DomainPage, v tenants.Version) ConfirmPage {
 	return ConfirmPage{DomainPage: p, Version: v, Revoke: tenants.NewRevocationForm()}
 }
 
-// revokeGroup ties a group of fields to its sentence; a group itself is never marked as wrong.
 func (p ConfirmPage) revokeGroup(field string) templ.Attributes {
-	if p.Errors[field] == "" {
-		return nil
-	}
-	return templ.Attributes{"aria-describedby": "revoke-" + field + "-error"}
+	return described(p.Errors[field] != "", "revoke-"+field+"-error")
 }

@@ -164,11 +164,15 @@ func (p SettingsPage) csrAttrs() templ.Attributes {
 	return invalid(true, "csr-error")
 }
 
-func (p SettingsPage) groupAttrs(field string) templ.Attributes {
-	if p.Errors[field] == "" {
-		return nil
-	}
-	return templ.Attributes{"aria-describedby": errorID(field)}
+// oneOf is a field of which one option is chosen.
+type oneOf struct {
+	Field, Legend, Fine string
+	Options             []option
+	Error               string // empty: none
+}
+
+func (p SettingsPage) choose(field, legend, fine string, options []option) oneOf {
+	return oneOf{field, legend, fine, options, p.Errors[field]}
 }
 
 func (p SettingsPage) faults() (links []link) {
