@@ -55,7 +55,7 @@ func (f RenewalFacts) keyGrowsOld() (from time.Time, width time.Duration) {
 func (f RenewalFacts) NewKey(now time.Time) bool {
 	close, _ := f.keyGrowsOld()
 	switch {
-	case !f.Compromised.IsZero(), !f.Event.Deadline.IsZero() && len(f.Event.SPKI) > 0:
+	case f.reported():
 		return true
 	case !f.Policy.AllowsKey(f.KeyType), f.Policy.MaxKeyDays > 0 && !now.Before(close):
 		return true
@@ -63,6 +63,11 @@ func (f RenewalFacts) NewKey(now time.Time) bool {
 		return false
 	}
 	return f.Strategy != ReuseKey || !f.KeyRefused.IsZero() || !f.Policy.ReuseKey || f.KeyType != f.Policy.KeyFor(f.KeyWanted)
+}
+
+// reported reports whether somebody named the current key as one that must go: the customer, or the operator in a mass event.
+func (f RenewalFacts) reported() bool {
+	return !f.Compromised.IsZero() || !f.Event.Deadline.IsZero() && len(f.Event.SPKI) > 0
 }
 
 // atThreshold: the policy counts days before the end. Days do not shrink with the lifetime, so that they never ask for more

@@ -83,7 +83,7 @@ func (f Facts) usedUp(lacks Finding, at time.Time) Finding {
 	switch {
 	case !r.NewKey(at):
 		return Finding{}
-	case !r.Compromised.IsZero() || !r.Event.Deadline.IsZero():
+	case r.reported():
 		return lacks.With("case", caseExposed)
 	}
 	return lacks.With("case", caseOldKey).With("limit", counted(f.Policy.MaxKeyDays, "day")).
