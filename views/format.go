@@ -204,7 +204,7 @@ func readable(name string) string {
 
 // shortHex shortens a serial or a hash for a table: "049c1f … 7aa2".
 func shortHex(s string) string {
-	if len(s) <= 16 {
+	if len(s) <= 12 {
 		return s
 	}
 	return s[:6] + " … " + s[len(s)-4:]

@@ -255,6 +255,29 @@ func TestNoSidewaysScroll(t *testing.T) {
 	}
 }
 
+// TestVersionsFit: the table of versions has room for the act of each, beside the rail or without it.
+func TestVersionsFit(t *testing.T) {
+	b := openBrowser(t)
+	s := newTheatre(t, nil)
+	for name, page := range map[string]templ.Component{"certificate": Domain(certified()), "minutes": Domain(shortLived()), "versions": Versions(VersionsPage{DomainPage: certified()})} {
+		s.mu.Lock()
+		s.page = page
+		s.mu.Unlock()
+		b.goTo(s.URL + "/")
+		b.until(`document.querySelector('.versions td a[id^=revoke-]') !== null`)
+		for _, width := range []int64{900, 1160, 1200} {
+			b.do(chromedp.EmulateViewport(width, 900))
+			over, err := chromedp.Run(b.ctx, chromedp.Evaluate[int](`(s => s.scrollWidth - s.clientWidth)(document.querySelector('.scroll:has(.versions)'))`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if over > 0 {
+				t.Errorf("%s at %d px: the table is %d px wider than its panel", name, width, over)
+			}
+		}
+	}
+}
+
 // TestWithoutScript: buttons that only work with script are not shown without it.
 func TestWithoutScript(t *testing.T) {
 	b := openBrowser(t)
