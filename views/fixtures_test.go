@@ -190,6 +190,7 @@ func certified() DomainPage {
 	p.Domain.Status, p.Domain.Proved, p.Domain.Since, p.Domain.Next = tenants.Active, noon.Add(-400*day2), noon.Add(-hour/4), noon.Add(4*hour)
 	p.Versions = []tenants.Version{version(7, -.01, 90, tenants.InWindow), version(6, -59, 31, tenants.OnRequest), version(5, -116, -26, tenants.InWindow), version(4, -175, -85, tenants.FirstIssue)}
 	p.Current = &p.Versions[0]
+	p.Current.Profile = "tlsserver"
 	p.Certificate.Plan = tenants.Verdict{At: noon.Add(59*day2 - 4*hour), Start: noon.Add(58 * day2), End: noon.Add(60 * day2), NoLater: noon.Add(75 * day2), Reason: tenants.InWindow,
 		Text: "Let’s Encrypt asks for 20 to 22 January, and Thu 21 Jan 2027, 08:06 UTC is this certificate’s own minute inside it."}
 	p.Entries = entries()[:5]
