@@ -34,39 +34,79 @@ func (b *bench) renewals(ctx context.Context) ([]line, error) {
 		}
 		b.say("  issued %d of %d", (round+1)*n, rounds*n)
 	}
-	var ours, bare, ratios, oursCPU, bareCPU, cores, bareCores, info []float64
+	var r renewalRounds
 	for round := range rounds {
-		start := processorTime()
-		alone, err := loop.run(namesOf("bare", round, n))
-		if err != nil {
+		if err := r.add(ctx, w, loop, round, n); err != nil {
 			return nil, err
 		}
-		spent := processorTime() - start
-		bare = append(bare, float64(n)/alone.Seconds())
-		bareCPU = append(bareCPU, spent.Seconds()*1000/float64(n))
-		bareCores = append(bareCores, spent.Seconds()/alone.Seconds())
-		walked := w.busy.with(devca.RenewalInfo)
-		took, used, err := w.renewRound(ctx, round)
-		if err != nil {
-			return nil, err
-		}
-		ours = append(ours, float64(n)/took.Seconds())
-		oursCPU = append(oursCPU, used.Seconds()*1000/float64(n))
-		cores = append(cores, used.Seconds()/took.Seconds())
-		info = append(info, (w.busy.with(devca.RenewalInfo)-walked).Seconds()*1000/float64(n))
-		ratios = append(ratios, ours[round]/bare[round])
-		b.say("  round %d: portal %.0f/s and %.1f ms of processor on %.1f cores, bare loop %.0f/s and %.1f ms on %.1f, renewalInfo %.1f ms", round+1,
-			ours[round], oursCPU[round], cores[round], bare[round], bareCPU[round], bareCores[round], info[round])
+		b.say("  round %d: %s", round+1, r.last())
 	}
-	b.note("Renewals: processor time per certificate, the authority's and DNS's included: portal %s ms on %s cores, bare loop %s ms on %s. The authority took %s ms "+
+	b.note("%s", r.note())
+	return r.lines(n), nil
+}
+
+// renewalRounds is what each round of the portal's, and of the bare loop beside it, came to.
+type renewalRounds struct {
+	ours, bare pace
+	info       []float64 // milliseconds per certificate that the authority took over renewalInfo
+}
+
+// pace is how fast rounds were and what they took of the processors.
+type pace struct {
+	rates []float64 // certificates a second
+	used  []float64 // milliseconds of processor time per certificate
+	cores []float64 // that were busy on average
+}
+
+func (p *pace) add(n int, took, used time.Duration) {
+	p.rates = append(p.rates, float64(n)/took.Seconds())
+	p.used = append(p.used, used.Seconds()*1000/float64(n))
+	p.cores = append(p.cores, used.Seconds()/took.Seconds())
+}
+
+// add runs a round of n certificates in the bare loop, then one in the portal.
+func (r *renewalRounds) add(ctx context.Context, w *world, loop *bareLoop, round, n int) error {
+	start := processorTime()
+	alone, err := loop.run(namesOf("bare", round, n))
+	if err != nil {
+		return err
+	}
+	r.bare.add(n, alone, processorTime()-start)
+	walked := w.busy.with(devca.RenewalInfo)
+	took, used, err := w.renewRound(ctx, round)
+	if err != nil {
+		return err
+	}
+	r.ours.add(n, took, used)
+	r.info = append(r.info, (w.busy.with(devca.RenewalInfo)-walked).Seconds()*1000/float64(n))
+	return nil
+}
+
+// last tells of the round that was added last.
+func (r *renewalRounds) last() string {
+	i := len(r.info) - 1
+	return fmt.Sprintf("portal %.0f/s and %.1f ms of processor on %.1f cores, bare loop %.0f/s and %.1f ms on %.1f, renewalInfo %.1f ms",
+		r.ours.rates[i], r.ours.used[i], r.ours.cores[i], r.bare.rates[i], r.bare.used[i], r.bare.cores[i], r.info[i])
+}
+
+func (r *renewalRounds) note() string {
+	return fmt.Sprintf("Renewals: processor time per certificate, the authority's and DNS's included: portal %s ms on %s cores, bare loop %s ms on %s. The authority took %s ms "+
 		"over renewalInfo for each, which the bare loop does not ask for: Pebble walks through all its certificates to find one (first round %s ms, last round %s ms).",
-		number(median(oursCPU)), number(median(cores)), number(median(bareCPU)), number(median(bareCores)), number(median(info)), number(info[0]), number(info[len(info)-1]))
+		number(median(r.ours.used)), number(median(r.ours.cores)), number(median(r.bare.used)), number(median(r.bare.cores)), number(median(r.info)), number(r.info[0]), number(r.info[len(r.info)-1]))
+}
+
+func (r *renewalRounds) lines(n int) []line {
+	var ratios []float64
+	for i, rate := range r.ours.rates {
+		ratios = append(ratios, rate/r.bare.rates[i])
+	}
+	rates := r.ours.rates
 	return []line{
-		{what: fmt.Sprintf("renewals, %d certificates, %d at a time", n*rounds, workers), got: median(ours), unit: "/s", limit: number(median(bare)) + "/s", aim: 100, least: true},
+		{what: fmt.Sprintf("renewals, %d certificates, %d at a time", n*len(rates), workers), got: median(rates), unit: "/s", limit: number(median(r.bare.rates)) + "/s", aim: 100, least: true},
 		{what: "… beside the bare loop", got: median(ratios), unit: " ×", limit: "1 ×", aim: 0.7, least: true},
-		{what: "… processor time per certificate", got: median(oursCPU), unit: " ms", limit: number(median(bareCPU)) + " ms"},
-		{what: "… last round beside the first", got: ours[len(ours)-1] / ours[0], unit: " ×", aim: 0.9, least: true},
-	}, nil
+		{what: "… processor time per certificate", got: median(r.ours.used), unit: " ms", limit: number(median(r.bare.used)) + " ms"},
+		{what: "… last round beside the first", got: rates[len(rates)-1] / rates[0], unit: " ×", aim: 0.9, least: true},
+	}
 }
 
 // renewRound renews what a portalRound issued, and returns how long the portal and how long the processors took. It is
