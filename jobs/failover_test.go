@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"perennial/jobs/acme"
 	"perennial/store"
 	"perennial/store/storetest"
 	"perennial/tenants"
@@ -56,6 +57,22 @@ func TestFailover(t *testing.T) {
 		w.until(6*time.Hour, 80*24*time.Hour, func() bool { return len(w.view(id).Versions) == 2 })
 		if v = w.view(id); v.Current.IssuerID != home || v.Issuer.ID != home || v.Orders[0].Detour != "" || v.Orders[0].Replaces != "" {
 			t.Errorf("the renewal: %s, want %s; order %+v", v.Current.IssuerID, home, v.Orders[0])
+		}
+	})
+}
+
+// An authority that refuses orders for a week does not put off what the policy says: another has the order after two hours.
+func TestFailoverBeforeRetryAfter(t *testing.T) {
+	inWorld(t, func(w *world) {
+		_, home, away := w.second()
+		w.must(w.scope.SavePolicy(w.ctx, tenants.Policy{Issuers: []tenants.IssuerID{home, away}, FailoverAfter: 2}))
+		w.ca.limit = func() *acme.Problem {
+			return &acme.Problem{Code: tenants.CARateLimited, Status: 429, RetryAfter: 7 * 24 * time.Hour, Reached: true}
+		}
+		id, begun := w.register("shop.acme.example"), time.Now()
+		w.until(30*time.Second, 4*time.Hour, func() bool { return len(w.view(id).Versions) == 1 })
+		if took, v := time.Since(begun), w.view(id); took < 2*time.Hour || took > 2*time.Hour+20*time.Minute || v.Current.IssuerID != away {
+			t.Errorf("a version of %s after %v", v.Current.IssuerID, took)
 		}
 	})
 }

@@ -72,11 +72,35 @@ func (f Facts) gaveUp(o Offer, now time.Time) bool {
 
 // lineNear reports whether there is hardly time left until the safety line of the current version.
 func (f Facts) lineNear(now time.Time) bool {
+	near := f.nearFrom()
+	return !near.IsZero() && !now.Before(near)
+}
+
+// nearFrom is when the safety line of the current version begins to be near; zero without one.
+func (f Facts) nearFrom() time.Time {
 	line := f.Certificate.Plan.NoLater
 	if f.Current == nil || line.IsZero() {
-		return false
+		return time.Time{}
 	}
-	return !now.Before(line.Add(-min(f.Policy.patience(), f.Current.Lifetime()/24)))
+	return line.Add(-min(f.Policy.patience(), f.Current.Lifetime()/24))
+}
+
+// leaveAt is when the open order may leave an issuer that goes on failing; zero when there is no other.
+func (f Facts) leaveAt(now time.Time) time.Time {
+	if f.Order == nil || len(f.Offers) < 2 || f.Policy.FailoverAfter <= 0 {
+		return time.Time{}
+	}
+	since := now // of what fails for the first time just now
+	for _, o := range f.Offers {
+		if o.ID == f.Order.Issuer && !o.Trouble.Since.IsZero() {
+			since = o.Trouble.Since
+		}
+	}
+	at := since.Add(f.Policy.patience())
+	if near := f.nearFrom(); !near.IsZero() {
+		at = earliest(at, later(near, since.Add(nearLine)))
+	}
+	return at
 }
 
 // caaAllows judges by the last look. An issuer whose directory was never read is not known to be allowed.

@@ -181,9 +181,23 @@ func (f Facts) revokeAt(v Version, now time.Time) time.Time {
 	return later(r.At, r.Next)
 }
 
-// WakeFor is at, or sooner when a version is to be revoked before that. A zero at is no instant and stays.
+// WakeFor is at, or sooner where something else is to be done or said before that: a version is to be revoked, the current one
+// passes its safety line or its end, or another issuer may take over. An authority may put an order off for a week, but not
+// these. A zero at is no instant and stays.
 func (f Facts) WakeFor(at, now time.Time) time.Time {
-	if v, next := f.nextRevocation(now); v != nil && !at.IsZero() && next.Before(at) {
+	if at.IsZero() {
+		return at
+	}
+	turns := []time.Time{f.leaveAt(now)}
+	if f.Current != nil {
+		turns = append(turns, f.Certificate.Plan.NoLater, f.Current.NotAfter)
+	}
+	for _, t := range turns {
+		if t.After(now) {
+			at = earliest(at, t)
+		}
+	}
+	if v, next := f.nextRevocation(now); v != nil && next.Before(at) {
 		return later(next, now)
 	}
 	return at
