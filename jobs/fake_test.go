@@ -361,7 +361,7 @@ func (ca *fakeCA) Authorization(_ context.Context, a acme.Account, url string) (
 		}
 		base, wildcard := strings.CutPrefix(o.names[n], "*.")
 		out = acme.Authorization{URL: url, Status: status, Name: base, Wildcard: wildcard,
-			Challenge: acme.DNS01{URL: url + "/dns", Status: acme.Pending, Value: o.value(n)}}
+			Challenge: acme.DNS01{URL: url + "/dns", Status: acme.Pending, Value: ca.value(o, n)}}
 		return nil
 	})
 	return out, err
@@ -380,7 +380,7 @@ func (ca *fakeCA) Answer(_ context.Context, a acme.Account, url string) error {
 		if o.answered[n] = true; late {
 			return nil
 		}
-		if o.proved[n] = !ca.refuse && ca.look(o, o.names[n])[o.value(n)]; !o.proved[n] {
+		if o.proved[n] = !ca.refuse && ca.look(o, o.names[n])[ca.value(o, n)]; !o.proved[n] {
 			o.status = acme.Invalid
 			ca.sim.failed(o)
 		} else if !slices.Contains(o.proved, false) {
@@ -534,7 +534,10 @@ func (ca *fakeCA) look(o *fakeOrder, name string) map[string]bool {
 }
 
 // value proves the n-th name of the order.
-func (o *fakeOrder) value(n int) string { return use(fmt.Sprintf("proof-%d", o.id), n+1) }
+// value is another one after each change of the account's key.
+func (ca *fakeCA) value(o *fakeOrder, n int) string {
+	return use(fmt.Sprintf("proof-%d%s", o.id, strings.Repeat("-again", len(ca.ended))), n+1)
+}
 
 // nth is which name of its order an authorization, or its challenge, is about.
 func nth(url string) int {

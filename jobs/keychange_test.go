@@ -169,3 +169,28 @@ func TestKeyChangedElsewhere(t *testing.T) {
 		}
 	})
 }
+
+// The account's key changes between the writing of a challenge record and the telling: what proves the name is another value
+// then, so the old one is taken back and the CA has nothing to refuse.
+func TestKeyChangeWhileProving(t *testing.T) {
+	for _, how := range []mode{killBefore, killAfter} { // the telling
+		t.Run(string(how), func(t *testing.T) {
+			inWorld(t, func(w *world) {
+				account := w.opened()
+				before := len(w.ca.orders)
+				id := w.register("second.acme.example")
+				w.ca.arm(map[string]mode{"answer": how})
+				w.turn()
+				if v := w.view(id); w.kills != 1 || v.Order.State != tenants.Proving {
+					t.Fatalf("%d kills, order %+v", w.kills, v.Order)
+				}
+				w.must(w.operator().ChangeAccountKey(w.ctx, account.ID))
+				w.changeKeys()
+				w.status(id, tenants.Active)
+				if n, left := len(w.ca.orders)-before, w.dns.left(); n != 1 || len(left) != 0 {
+					t.Errorf("%d orders for one certificate, %v left in DNS", n, left)
+				}
+			})
+		})
+	}
+}

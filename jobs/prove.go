@@ -170,6 +170,7 @@ func (i *issuance) validated(ctx context.Context, c *tenants.Challenge, resumed 
 		}
 		if resumed && a.Challenge.Status == acme.Pending {
 			c.Answered = time.Time{}
+			return i.follow(ctx, c, a.Challenge)
 		}
 	default:
 		f := i.finding(tenants.ChallengeInvalid, "authorization is "+string(a.Status))
@@ -180,4 +181,17 @@ func (i *issuance) validated(ctx context.Context, c *tenants.Challenge, resumed 
 		return i.fail(ctx, f)
 	}
 	return nil, nil
+}
+
+// follow takes over another TXT value: a name is proved with the account's key (RFC 8555, section 8.1), and that was changed
+// since the order was placed.
+func (i *issuance) follow(ctx context.Context, c *tenants.Challenge, now acme.DNS01) (*rest, error) {
+	if now.Value == c.Value {
+		return nil, nil
+	}
+	if r, err := i.remove(ctx, *c); err != nil || r != nil {
+		return r, err
+	}
+	c.Value, c.Seen = now.Value, time.Time{}
+	return nil, i.save(ctx)
 }
