@@ -361,3 +361,32 @@ func TestPlacedByAWrongClock(t *testing.T) {
 		w.settled(id, 1)
 	})
 }
+
+// The store says that the version was not kept, and yet it was, as when the connection breaks at the commit. What the CA was
+// blamed for before is over all the same.
+func TestVersionKeptDespiteAnError(t *testing.T) {
+	inWorld(t, func(w *world) {
+		down := true
+		w.ca.down = func() bool { return down }
+		id := w.register("shop.acme.example")
+		w.until(time.Second, time.Hour, func() bool { return w.view(id).Domain.Finding.Code == tenants.CASilent })
+		down = false
+		looks, failed := false, false
+		w.fail = func(m store.Moment) error {
+			if m != store.Committed || looks || failed {
+				return nil
+			}
+			looks = true
+			failed = len(w.view(id).Versions) == 1
+			looks = false
+			if failed {
+				return errStore
+			}
+			return nil
+		}
+		w.until(time.Second, time.Hour, func() bool { return failed })
+		if v := w.view(id); v.Domain.Status != tenants.Active || !v.Domain.Finding.OK() {
+			t.Errorf("%s, %+v", v.Domain.Status, v.Domain.Finding)
+		}
+	})
+}

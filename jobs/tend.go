@@ -49,12 +49,24 @@ func (e *Engine) Tend(ctx context.Context, id tenants.DomainID) error {
 	r, err := t.acts(ctx)
 	if err != nil {
 		e.Log.Error("tending failed", "domain", id, "error", err)
+		t.reread(ctx)
 		r = &rest{at: time.Now().Add(tenants.Retry(5, string(id))), finding: t.facts.Domain.Finding}
 	}
 	if rested := t.end(ctx, *r); rested != nil {
 		return rested
 	}
 	return err
+}
+
+// reread brings the facts up to date after a fault of our own, if it can: a change may have been kept although the store said
+// otherwise, such as a version, and what was wrong before it is then over.
+func (t *turn) reread(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	before := t.facts
+	if ok, err := t.load(ctx); err != nil || !ok {
+		t.facts = before
+	}
 }
 
 // load takes or renews the lease and reads the facts anew.
