@@ -93,10 +93,16 @@ func (f Facts) usedUp(lacks Finding, at time.Time) Finding {
 // Standing is the finding that stands while the portal waits: what DNS or the authority caused, or else what the next
 // version lacks.
 func (f Facts) Standing(now time.Time) Finding {
-	if s := f.Domain.Finding; !s.OK() && s.Code != KeyNeeded {
+	if s := f.Domain.Finding; !s.OK() && s.Code != KeyNeeded && !f.needless(s, now) {
 		return s
 	}
 	return f.Lacking(later(f.Certificate.Plan.At, now))
+}
+
+// needless reports whether a finding is about an order that nobody needs any more: the version before it is good, and by now
+// the next renewal is planned for later.
+func (f Facts) needless(s Finding, now time.Time) bool {
+	return !s.ofDNS() && f.Order == nil && f.Current != nil && now.Before(f.Current.NotAfter) && f.Certificate.Plan.At.After(now)
 }
 
 // foreignKey says why a key that a version of the lineage had may not come back in a customer's CSR; served is the newest

@@ -242,6 +242,31 @@ func TestMerge(t *testing.T) {
 	}
 }
 
+// What the CA said of an order stands until one succeeds, or until nobody needs one any more.
+func TestStandingEndsWithTheNeed(t *testing.T) {
+	stuck := func(due time.Duration) Facts {
+		f := certifiedAt(24 * time.Hour)
+		f.Domain.Finding, f.Certificate.Plan.At = Finding{Code: CAStuck}, noon.Add(due)
+		return f
+	}
+	with := func(f Facts, change func(*Facts)) Facts { change(&f); return f }
+	for name, test := range map[string]struct {
+		facts Facts
+		want  Code
+	}{
+		"due":          {stuck(-time.Minute), CAStuck},
+		"not due":      {stuck(time.Hour), ""},
+		"under way":    {with(stuck(time.Hour), func(f *Facts) { f.Order = &Order{State: Proving} }), CAStuck},
+		"expired":      {with(stuck(time.Hour), func(f *Facts) { f.Current.NotAfter = noon.Add(-time.Second) }), CAStuck},
+		"no version":   {with(stuck(time.Hour), func(f *Facts) { f.Current = nil }), CAStuck},
+		"DNS is wrong": {with(stuck(time.Hour), func(f *Facts) { f.Domain.Finding.Code = DelegationMissing }), DelegationMissing},
+	} {
+		if got := test.facts.Standing(noon).Code; got != test.want {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
+
 // What keeps failing is tried again ever more rarely, counted from when it began, and anew after it was over.
 func TestAgain(t *testing.T) {
 	refused, before := Finding{Code: WriteRefused}, Finding{Code: DelegationMissing, Since: noon.Add(-time.Hour)}

@@ -62,8 +62,11 @@ func pastSafety(f Facts, now time.Time) bool {
 // Merge is the finding that stands after a look at DNS. A good look clears what DNS had caused, but not what the
 // CA or our own zone said of the last order: only an order that succeeds clears that.
 func Merge(standing, looked Finding) Finding {
-	if looked.OK() && !strings.HasPrefix(string(standing.Code), "dns.") {
+	if looked.OK() && !standing.ofDNS() {
 		return standing
 	}
 	return looked
 }
+
+// ofDNS reports whether the customer's DNS caused the finding, so that a look tells whether it stands.
+func (f Finding) ofDNS() bool { return strings.HasPrefix(string(f.Code), "dns.") }
