@@ -162,6 +162,20 @@ func (e *Engine) readMeta(ctx context.Context, a *authority) error {
 	return nil
 }
 
+// identities are the CAA identities of a CA that we may have no account at yet.
+func (e *Engine) identities(ctx context.Context, a *authority) ([]string, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err := a.refusal(""); err != nil {
+		return nil, err
+	}
+	err := e.readMeta(ctx, a)
+	if err != nil && ctx.Err() == nil {
+		a.failed[""] = refused{err, time.Now()}
+	}
+	return a.caa, err
+}
+
 // register makes an account known to the CA, unless its row says that this was done. The account's key
 // is saved before it is registered: newAccount answers with the same account for the same key (RFC 8555, section
 // 7.3.1), so a crash in between costs nothing.

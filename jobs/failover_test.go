@@ -77,6 +77,20 @@ func TestFailoverBeforeRetryAfter(t *testing.T) {
 	})
 }
 
+// An authority that nobody ever asked can take over: what it answers to in CAA is read in time.
+func TestFailoverToOneNeverAsked(t *testing.T) {
+	inWorld(t, func(w *world) {
+		other, home, away := w.second()
+		w.must(w.scope.SavePolicy(w.ctx, tenants.Policy{Issuers: []tenants.IssuerID{away, home}, FailoverAfter: 2}))
+		other.down = func() bool { return true }
+		id := w.register("shop.acme.example")
+		w.until(30*time.Second, 4*time.Hour, func() bool { return len(w.view(id).Versions) == 1 })
+		if v := w.view(id); v.Current.IssuerID != home {
+			t.Errorf("a version of %s, want %s", v.Current.IssuerID, home)
+		}
+	})
+}
+
 // Without a policy that says so nothing moves, and one CA that is silent is not in the way of who needs another.
 func TestSilentCAIsInNobodysWay(t *testing.T) {
 	inWorld(t, func(w *world) {

@@ -177,6 +177,9 @@ func (t *turn) look(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := t.readOthers(ctx); err != nil {
+		return err
+	}
 	check := t.Eyes.Look(ctx, d.Delegation, time.Now())
 	if err := ctx.Err(); err != nil {
 		return err
@@ -208,6 +211,25 @@ func (t *turn) acquaint(ctx context.Context) error {
 		t.facts.Issuer = issuer
 	}
 	return err
+}
+
+// readOthers learns of issuers that may take over which CAA identities they answer to: one of which that was never read is not
+// known to be allowed.
+func (t *turn) readOthers(ctx context.Context) error {
+	for n := range t.facts.Offers {
+		o := &t.facts.Offers[n]
+		if o.CAA != nil || o.ID == t.facts.Issuer.ID {
+			continue
+		}
+		a, err := t.Engine.authority(ctx, o.ID)
+		if err != nil {
+			return err
+		}
+		if o.CAA, err = t.identities(ctx, a); err != nil && asProblem(err) == nil { // the next look asks again
+			return err
+		}
+	}
+	return nil
 }
 
 // judge is what a look means, in the words of somebody who has or has not a certificate to lose.
