@@ -19,7 +19,8 @@ func (s *Scope) Policy(ctx context.Context) (tenants.Policy, error) {
 }
 
 // SavePolicy takes a policy into use. Every certificate of the tenant is looked at soon: what the policy no longer allows
-// renews within days, and plans follow the new rule. Invalid, with a sentence for the field of
+// renews within days, plans follow the new rule, and orders that wait for an authority's budget leave one that may not be
+// asked any more. Invalid, with a sentence for the field of
 // the issuer (tenants.IssuerField), when it lists one that is not in use.
 func (s *Scope) SavePolicy(ctx context.Context, p tenants.Policy) error {
 	if err := s.db.may(ctx, s.actor, tenants.ChangePolicy, ""); err != nil {
@@ -45,9 +46,18 @@ func (s *Scope) SavePolicy(ctx context.Context, p tenants.Policy) error {
 		if _, err := t.exec(`update tenants set policy = $2, policy_at = $3 where id = $1`, s.actor.Tenant, enc(p), us(t.now)); err != nil {
 			return err
 		}
+		if !slices.Equal(was.Issuers, p.Issuers) {
+			if _, err := t.exec(reconsiderSQL, s.actor.Tenant, us(t.now)); err != nil {
+				return fmt.Errorf("reconsider what waits: %w", err)
+			}
+		}
 		return t.lookAtAll(s.actor.Tenant)
 	})
 }
+
+// Orders that wait for an authority's budget may have to leave it, or need not wait at another.
+const reconsiderSQL = `
+update agenda set next_action_at = $2 where tenant_id = $1 and awaiting_budget <> '' and next_action_at > $2 and lease_owner = ''`
 
 // knownIssuers refuses a policy that lists an issuer that is not in use.
 func knownIssuers(all []Authority, ids []tenants.IssuerID) error {
