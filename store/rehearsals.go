@@ -94,8 +94,7 @@ func (q query) untidyRehearsal(d *domainRow) (*tenants.Rehearsal, error) {
 // lastRehearsal fills in what the page of a domain shows: the last dry run, and who is or will be asked for an order, given the
 // certificate, its current version and the open order. It returns where the next dry run would go.
 func (q query) lastRehearsal(d *domainRow, f *tenants.Facts, now time.Time) (staging tenants.Issuer, err error) {
-	last, err := q.rehearsal(d)
-	if err != nil {
+	if f.Rehearsal, err = q.rehearsal(d); err != nil {
 		return staging, err
 	}
 	if err = q.rules(d.Tenant, f); err != nil {
@@ -106,7 +105,6 @@ func (q query) lastRehearsal(d *domainRow, f *tenants.Facts, now time.Time) (sta
 		return staging, err
 	}
 	err = q.issuers(all, f, now)
-	f.Rehearsal = last
 	return stageOf(all, f.Issuer.ID, d.Tenant), err
 }
 
