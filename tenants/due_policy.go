@@ -36,9 +36,9 @@ func (f RenewalFacts) violation() (start time.Time, width time.Duration, cause s
 		return
 	case f.KeyType != "" && !f.Policy.AllowsKey(f.KeyType):
 		return known, policyWeek, fmt.Sprintf("The policy no longer allows %s keys,", f.KeyType)
-	case f.Policy.MaxKeyDays > 0 && !f.KeyCreated.IsZero():
+	case f.Policy.KeyDays() > 0 && !f.KeyCreated.IsZero():
 		start, width = f.keyGrowsOld()
-		return later(start, known), width, fmt.Sprintf("The policy allows no key for longer than %s,", counted(f.Policy.MaxKeyDays, "day"))
+		return later(start, known), width, fmt.Sprintf("The policy allows no key for longer than %s,", counted(f.Policy.KeyDays(), "day"))
 	}
 	return
 }
@@ -57,7 +57,7 @@ func (f RenewalFacts) NewKey(now time.Time) bool {
 	switch {
 	case f.reported():
 		return true
-	case !f.Policy.AllowsKey(f.KeyType), f.Policy.MaxKeyDays > 0 && !now.Before(close):
+	case !f.Policy.AllowsKey(f.KeyType), f.Policy.KeyDays() > 0 && !now.Before(close):
 		return true
 	case f.Strategy == OwnCSR:
 		return false

@@ -86,7 +86,7 @@ func (f Facts) usedUp(lacks Finding, at time.Time) Finding {
 	case r.reported():
 		return lacks.With("case", caseExposed)
 	}
-	return lacks.With("case", caseOldKey).With("limit", counted(f.Policy.MaxKeyDays, "day")).
+	return lacks.With("case", caseOldKey).With("limit", counted(f.Policy.KeyDays(), "day")).
 		With("made", r.clock(r.KeyCreated)).With("until", r.clock(r.KeyCreated.Add(f.Policy.MaxKeyAge())))
 }
 

@@ -17,7 +17,7 @@ type Policy struct {
 	KeyTypes   []KeyType // allowed; empty: all that we know
 	DefaultKey KeyType   // of certificates that ask for none or for one that is not allowed; empty: the first allowed
 	ReuseKey   bool      // a key may serve more than one version
-	MaxKeyDays int       // no key is used for longer, in days; 0: no limit
+	MaxKeyDays int       // no key is used for longer, in days; 0: no limit, see KeyDays
 	OwnCSR     bool      // customers may bring a CSR for a key that we never see
 
 	Issuers       []IssuerID // to order from, the preferred one first; empty: the portal's own only
@@ -67,8 +67,17 @@ func (p Policy) KeyFor(wanted KeyType) KeyType {
 	return p.allowed()[0]
 }
 
-// MaxKeyAge is how long a key may be used, zero for any time.
-func (p Policy) MaxKeyAge() time.Duration { return days(p.MaxKeyDays) }
+// KeyDays is for how many days a key may be used, zero for any time. A policy that allows reuse always has a number: one that was
+// saved when it needed none has the highest that can be typed.
+func (p Policy) KeyDays() int {
+	if p.ReuseKey && p.MaxKeyDays <= 0 {
+		return maxKeyDays
+	}
+	return p.MaxKeyDays
+}
+
+// MaxKeyAge is KeyDays as a duration.
+func (p Policy) MaxKeyAge() time.Duration { return days(p.KeyDays()) }
 
 func (p Policy) allowed() []KeyType {
 	if len(p.KeyTypes) == 0 {
@@ -90,8 +99,8 @@ func PolicyChanges(before, after Policy, names map[IssuerID]string) (changes []C
 
 func (p Policy) fields(names map[IssuerID]string) []Change {
 	limit := "no limit"
-	if p.MaxKeyDays > 0 {
-		limit = counted(p.MaxKeyDays, "day")
+	if n := p.KeyDays(); n > 0 {
+		limit = counted(n, "day")
 	}
 	return []Change{
 		{Field: "Renewal", After: p.RenewalWords()},
@@ -153,6 +162,9 @@ func ParsePolicy(f PolicyForm) (Policy, error) {
 		OwnCSR:     f.OwnCSR,
 	}
 	f.preference(&p, wrong)
+	if p.ReuseKey && strings.TrimSpace(f.MaxKeyDays) == "" {
+		wrong["max_key_days"] = "Keys may be reused, and the longest use of one is missing. Type a number of days, such as 365."
+	}
 	if p.RenewDays > 0 && p.RenewPart > 0 {
 		wrong["renew_part"] = "Renewal goes by days or by a part of the lifetime. Leave one of the two empty."
 	}
@@ -162,9 +174,9 @@ func ParsePolicy(f PolicyForm) (Policy, error) {
 	return p, nil
 }
 
-// Form is the policy as the fields of a form hold it. ParsePolicy makes the same policy of it.
+// Form is the policy as the fields of a form hold it. ParsePolicy makes a policy of it that is judged the same.
 func (p Policy) Form() PolicyForm {
-	f := PolicyForm{RenewDays: typedNumber(p.RenewDays), DefaultKey: string(p.DefaultKey), ReuseKey: p.ReuseKey, MaxKeyDays: typedNumber(p.MaxKeyDays), OwnCSR: p.OwnCSR,
+	f := PolicyForm{RenewDays: typedNumber(p.RenewDays), DefaultKey: string(p.DefaultKey), ReuseKey: p.ReuseKey, MaxKeyDays: typedNumber(p.KeyDays()), OwnCSR: p.OwnCSR,
 		FailoverHours: typedNumber(p.FailoverAfter)}
 	if isPart(p.RenewPart) {
 		f.RenewPart = typedPart(p.RenewPart)

@@ -73,6 +73,9 @@ func TestParsePolicyRefuses(t *testing.T) {
 		{PolicyForm{DefaultKey: "P-521"}, map[string]string{"default_key": "No such key type: P-521."}},
 		{PolicyForm{KeyTypes: []string{"P-384"}, DefaultKey: "P-256"}, map[string]string{"default_key": "P-256 is not among the allowed key types."}},
 		{PolicyForm{MaxKeyDays: "0.5"}, map[string]string{"max_key_days": "0.5 is not a number of whole days from 1 to 3,650."}},
+		{PolicyForm{ReuseKey: true}, map[string]string{"max_key_days": "Type a number of days, such as 365."}},
+		{PolicyForm{ReuseKey: true, MaxKeyDays: " "}, map[string]string{"max_key_days": "the longest use of one is missing"}},
+		{PolicyForm{ReuseKey: true, MaxKeyDays: "0"}, map[string]string{"max_key_days": "0 is not"}},
 		{PolicyForm{MaxKeyDays: "99999999999999999999"}, map[string]string{"max_key_days": "is not"}},
 		{PolicyForm{Issuers: []string{"", "iss_a"}, FailoverHours: "6"}, map[string]string{"issuer1": "missing before the next one"}},
 		{PolicyForm{Issuers: []string{"iss_a", "", "iss_b"}, FailoverHours: "6"}, map[string]string{"issuer2": "missing before the next one"}},
@@ -156,6 +159,20 @@ func TestPolicyAsJSON(t *testing.T) {
 	}
 	if got := (Policy{MaxKeyDays: 1 << 60}).MaxKeyAge(); got <= 0 || got > 3650*24*time.Hour {
 		t.Errorf("a policy of nonsense keeps keys for %v", got)
+	}
+}
+
+// A policy that was saved before reuse needed a number reuses keys for as long as can be typed, and its form shows that number: saving
+// it changes nothing.
+func TestReuseWithoutNumber(t *testing.T) {
+	old := Policy{ReuseKey: true}
+	again, err := ParsePolicy(old.Form())
+	if err != nil || again.MaxKeyDays != 3650 || len(PolicyChanges(old, again, nil)) > 0 {
+		t.Errorf("read as %+v, %v", again, err)
+	}
+	f := RenewalFacts{Policy: old, Strategy: ReuseKey, KeyType: P256, KeyWanted: P256, KeyCreated: epoch}
+	if f.NewKey(epoch.Add(3640*day)) || !f.NewKey(epoch.Add(3650*day)) {
+		t.Error("the key is not used for ten years, or for longer")
 	}
 }
 

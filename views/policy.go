@@ -77,8 +77,8 @@ func (p PolicyPage) changesURL() string {
 // words is the saved policy for people who only read it.
 func (p PolicyPage) words() []policyLine {
 	limit := "no limit"
-	if p.Saved.MaxKeyDays > 0 {
-		limit = plural(p.Saved.MaxKeyDays, "day")
+	if n := p.Saved.KeyDays(); n > 0 {
+		limit = plural(n, "day")
 	}
 	lines := []policyLine{
 		{"Keys", p.keysFine(), p.keysAllowed()},

@@ -126,7 +126,7 @@ func (p SettingsPage) keyTypes() (all []option) {
 func (p SettingsPage) sources() []option {
 	all := []option{
 		{Value: string(tenants.RotateKey), Word: "A new key each time", Fine: "we make it and keep it sealed"},
-		{Value: string(tenants.ReuseKey), Word: "The same key", Fine: p.reuseFine()},
+		{Value: string(tenants.ReuseKey), Word: "The same key", Fine: "for " + plural(p.Policy.KeyDays(), "day") + " at most, as the policy says"},
 		{Value: string(tenants.OwnCSR), Word: "Your own CSR", Fine: "the key is yours and never reaches us"},
 	}
 	for i := range all {
@@ -137,13 +137,6 @@ func (p SettingsPage) sources() []option {
 		}
 	}
 	return all
-}
-
-func (p SettingsPage) reuseFine() string {
-	if n := p.Policy.MaxKeyDays; n > 0 {
-		return "for " + plural(n, "day") + " at most, as the policy says"
-	}
-	return "until the policy wants another"
 }
 
 // mayOwn shows the text area also when the policy has changed since something was pasted: what was typed is kept.
