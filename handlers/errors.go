@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
@@ -53,8 +54,8 @@ func describe(err error) (status int, text string) {
 	if e, ok := errors.AsType[*tenants.Error](err); ok && e.Kind != tenants.Internal {
 		return statusOf[e.Kind], e.Text
 	}
-	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return http.StatusRequestEntityTooLarge, tooLarge
+	if large, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return http.StatusRequestEntityTooLarge, fmt.Sprintf(tooLarge, large.Limit>>20)
 	}
 	if e, ok := errors.AsType[*echo.HTTPError](err); ok && e.Code < http.StatusInternalServerError {
 		return e.Code, ""

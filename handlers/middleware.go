@@ -15,12 +15,14 @@ import (
 
 	"perennial/static"
 	"perennial/tenants"
+	"perennial/views"
 )
 
 const (
 	maxBody   = 1 << 20
+	maxLists  = 4 << 20 // 10,000 serial numbers and as many keys, with colons that are three bytes each in a form: 3 MB
 	maxDrain  = 32 << 20
-	tooLarge  = "This is more than one megabyte, which no form here needs. Send less, for example fewer names at once."
+	tooLarge  = "This is more than %d MB, which this form never needs. Send less, for example fewer names or lines at once."
 	crossText = "This form was sent from another site, so nothing was done. Open the portal and send it from there."
 )
 
@@ -107,7 +109,7 @@ func (s *Site) limitBody(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
 		body := r.Body
-		r.Body = http.MaxBytesReader(c.Response(), body, maxBody)
+		r.Body = http.MaxBytesReader(c.Response(), body, bodyLimit(c.Path()))
 		err := r.ParseForm()
 		switch large, ok := errors.AsType[*http.MaxBytesError](err); {
 		case ok:
@@ -119,6 +121,15 @@ func (s *Site) limitBody(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		return next(c)
 	}
+}
+
+// bodyLimit is how many bytes a form may have that is sent to a route. What tenants takes in one list arrives, and somewhat more, so
+// that a list that is too long comes back with a sentence.
+func bodyLimit(path string) int64 {
+	if path == views.ReplacementsPath {
+		return maxLists
+	}
+	return maxBody
 }
 
 // static answers with the embedded files.
