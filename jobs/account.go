@@ -112,7 +112,7 @@ func (t *turn) introduce(ctx context.Context, id tenants.IssuerID, account tenan
 
 // concerned is whom a failed introduction concerns: a CA that is silent is so to all our accounts.
 func concerned(account tenants.AccountID, err error) tenants.AccountID {
-	if p := asProblem(err); p != nil && p.Code == tenants.CASilent {
+	if p := asProblem(err); p != nil && p.Code.NoAnswer() {
 		return ""
 	}
 	return account

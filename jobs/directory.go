@@ -21,7 +21,7 @@ func (e *Engine) CheckDirectory(ctx context.Context, i tenants.Issuer, eab tenan
 		return i, fmt.Errorf("check directory: %w", err)
 	case p.Code == tenants.CARateLimited:
 		return i, wrong("directory", "The authority takes no requests from here just now, since there were too many. Try again in some minutes.")
-	case p.Untrusted:
+	case p.Code == tenants.CAUntrusted:
 		return i, wrong("directory", "What answers there has a TLS certificate that this portal does not trust. Check the address. The root of a private authority belongs into the file that PERENNIAL_ACME_ROOT_FILE names.")
 	case p.Code == tenants.CASilent:
 		return i, wrong("directory", "No authority answers there just now. Check the address, and that the portal's host may reach it, then try again.")

@@ -30,7 +30,7 @@ func TestCheckDirectory(t *testing.T) {
 			{asked{meta: acme.Meta{CAAIdentities: []string{"ca.test"}, Profiles: map[string]string{"short": "six days"}}}, "", ""},
 			{asked{meta: acme.Meta{EABRequired: true}}, "eab_key_id", "Paste the key id"},
 			{asked{err: &acme.Problem{Code: tenants.CASilent}}, "directory", "No authority answers there just now."},
-			{asked{err: &acme.Problem{Code: tenants.CASilent, Untrusted: true}}, "directory", "TLS certificate that this portal does not trust."},
+			{asked{err: &acme.Problem{Code: tenants.CAUntrusted}}, "directory", "TLS certificate that this portal does not trust."},
 			{asked{err: &acme.Problem{Code: tenants.CARateLimited, Status: 429}}, "directory", "The authority takes no requests from here just now"},
 			{asked{err: &acme.Problem{Code: tenants.CABroken}}, "directory", "What answers there is no ACME directory."},
 		} {

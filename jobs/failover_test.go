@@ -28,37 +28,47 @@ func (w *world) second() (ca *fakeCA, home, other tenants.IssuerID) {
 // A CA that is silent is left for another after the time that the policy says, and not a moment before; the next renewal
 // goes back. There are never two open orders.
 func TestFailover(t *testing.T) {
+	inWorld(t, func(w *world) { failsOver(t, w) })
+}
+
+// So is one whose TLS certificate we do not trust.
+func TestFailoverFromUntrusted(t *testing.T) {
 	inWorld(t, func(w *world) {
-		other, home, away := w.second()
-		w.must(w.scope.SavePolicy(w.ctx, tenants.Policy{Issuers: []tenants.IssuerID{home, away}, FailoverAfter: 2}))
-		down := true
-		w.ca.down = func() bool { return down }
-		id, begun := w.register("shop.acme.example"), time.Now()
-		w.until(30*time.Second, 4*time.Hour, func() bool { return len(w.view(id).Versions) == 1 })
-		if took := time.Since(begun); took < 2*time.Hour || took > 2*time.Hour+20*time.Minute {
-			t.Errorf("it moved on after %v, want two hours", took)
-		}
-		v := w.view(id)
-		if v.Current.IssuerID != away || v.Issuer.ID != away || len(other.orders) != 1 {
-			t.Errorf("the version came from %s, want %s; %d orders there", v.Current.IssuerID, away, len(other.orders))
-		}
-		if n := len(v.Orders); n != 2 || v.Orders[1].State != tenants.Failed || v.Orders[1].Ended.After(v.Orders[0].Created) {
-			t.Errorf("orders: %+v", v.Orders)
-		}
-		if why := v.Orders[0].Detour; !strings.HasPrefix(why, "Test CA has failed for 2 hours") {
-			t.Errorf("the order says %q", why)
-		}
-		page, err := w.scope.Entries(w.ctx, store.EntryFilter{What: string(tenants.DidPlanOrder)})
-		w.must(err)
-		if text := page.Entries[0].Text; !strings.Contains(text, "at Other CA. Test CA has failed for 2 hours") {
-			t.Errorf("the entry says %q", text)
-		}
-		down = false
-		w.until(6*time.Hour, 80*24*time.Hour, func() bool { return len(w.view(id).Versions) == 2 })
-		if v = w.view(id); v.Current.IssuerID != home || v.Issuer.ID != home || v.Orders[0].Detour != "" || v.Orders[0].Replaces != "" {
-			t.Errorf("the renewal: %s, want %s; order %+v", v.Current.IssuerID, home, v.Orders[0])
-		}
+		w.ca.untrusted = true
+		failsOver(t, w)
 	})
+}
+
+func failsOver(t *testing.T, w *world) {
+	other, home, away := w.second()
+	w.must(w.scope.SavePolicy(w.ctx, tenants.Policy{Issuers: []tenants.IssuerID{home, away}, FailoverAfter: 2}))
+	down := true
+	w.ca.down = func() bool { return down }
+	id, begun := w.register("shop.acme.example"), time.Now()
+	w.until(30*time.Second, 4*time.Hour, func() bool { return len(w.view(id).Versions) == 1 })
+	if took := time.Since(begun); took < 2*time.Hour || took > 2*time.Hour+20*time.Minute {
+		t.Errorf("it moved on after %v, want two hours", took)
+	}
+	v := w.view(id)
+	if v.Current.IssuerID != away || v.Issuer.ID != away || len(other.orders) != 1 {
+		t.Errorf("the version came from %s, want %s; %d orders there", v.Current.IssuerID, away, len(other.orders))
+	}
+	if n := len(v.Orders); n != 2 || v.Orders[1].State != tenants.Failed || v.Orders[1].Ended.After(v.Orders[0].Created) {
+		t.Errorf("orders: %+v", v.Orders)
+	}
+	if why := v.Orders[0].Detour; !strings.HasPrefix(why, "Test CA has failed for 2 hours") {
+		t.Errorf("the order says %q", why)
+	}
+	page, err := w.scope.Entries(w.ctx, store.EntryFilter{What: string(tenants.DidPlanOrder)})
+	w.must(err)
+	if text := page.Entries[0].Text; !strings.Contains(text, "at Other CA. Test CA has failed for 2 hours") {
+		t.Errorf("the entry says %q", text)
+	}
+	down = false
+	w.until(6*time.Hour, 80*24*time.Hour, func() bool { return len(w.view(id).Versions) == 2 })
+	if v = w.view(id); v.Current.IssuerID != home || v.Issuer.ID != home || v.Orders[0].Detour != "" || v.Orders[0].Replaces != "" {
+		t.Errorf("the renewal: %s, want %s; order %+v", v.Current.IssuerID, home, v.Orders[0])
+	}
 }
 
 // An authority that refuses orders for a week does not put off what the policy says: another has the order after two hours.

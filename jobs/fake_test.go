@@ -145,6 +145,7 @@ type fakeCA struct {
 	late      time.Duration        // an order that its client did not hear of is found only after so long
 	forgets   bool                 // a server error over every order that names what it replaces
 	down      func() bool          // nil: up
+	untrusted bool                 // it is down for its TLS certificate
 	meta      func() error         // nil: the directory is right
 	limit     func() *acme.Problem // nil: no limit; asked at each newOrder
 	ari       func(leaf *x509.Certificate) (start, end time.Time)
@@ -224,6 +225,9 @@ func (ca *fakeCA) now() time.Time { return time.Now().Add(ca.skew) }
 
 func (ca *fakeCA) call(name string, effect func() error) error {
 	if ca.down != nil && ca.down() {
+		if ca.untrusted {
+			return &acme.Problem{Code: tenants.CAUntrusted, Detail: name + ": x509: certificate signed by unknown authority"}
+		}
 		return silent(name, false)
 	}
 	if err := ca.before(name); err != nil {

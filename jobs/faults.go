@@ -34,7 +34,7 @@ func asRefusal(err error) *acme.Problem {
 // passing reports whether trying the same again later may help.
 func passing(err error) bool {
 	p := asProblem(err)
-	return p != nil && (p.Code == tenants.CASilent || p.Code == tenants.CARateLimited)
+	return p != nil && (p.Code.NoAnswer() || p.Code == tenants.CARateLimited)
 }
 
 // finding fills in what every sentence about this domain may need.
@@ -72,7 +72,7 @@ func (i *issuance) problem(ctx context.Context, err error) (*rest, error) {
 		return i.again(ctx, i.facts.Domain.Finding, time.Now())
 	}
 	switch p.Code {
-	case tenants.CASilent:
+	case tenants.CASilent, tenants.CAUntrusted:
 		outage := i.unheard(ctx, p)
 		r, err := i.again(ctx, i.explain(p), retryAt(p))
 		if r != nil {
@@ -146,7 +146,7 @@ func (t *turn) caFault(ctx context.Context, err error) (*rest, error) {
 	if p == nil {
 		return nil, err
 	}
-	if p.Code == tenants.CASilent && t.unheard(ctx, p) {
+	if p.Code.NoAnswer() && t.unheard(ctx, p) {
 		return &rest{silent: true, finding: t.explain(p)}, nil
 	}
 	f := t.explain(p).Lasting(t.facts.Domain.Finding, time.Now())

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"perennial/jobs/acme"
-	"perennial/tenants"
 )
 
 // What we depend on, as pages name it: the CA, and the name server that takes the updates of our zone.
@@ -44,10 +43,10 @@ func (h *health) turned(what string, now said) bool {
 // unheard notes that the CA did not answer about an order, also for the note on every page, and reports whether that is
 // an outage.
 func (t *turn) unheard(ctx context.Context, p *acme.Problem) (outage bool) {
-	if p.Code != tenants.CASilent {
+	if !p.Code.NoAnswer() {
 		return false
 	}
-	next := t.orders.unheard(t.id, retryAt(p))
+	next := t.orders.unheard(t.id, p.Code, retryAt(p))
 	t.sayCA(ctx, false, p.Error(), later(next, later(retryAt(p), time.Now().Add(t.Tick))))
 	return !next.IsZero()
 }
@@ -60,10 +59,10 @@ func (t *turn) heard(ctx context.Context) {
 
 // uninformed notes that the CA did not say when to renew. Where its orders fail as well, their next probe is the next try.
 func (t *turn) uninformed(ctx context.Context, p *acme.Problem) {
-	if p.Code != tenants.CASilent {
+	if !p.Code.NoAnswer() {
 		return
 	}
-	next := t.windows.unheard(t.id, retryAt(p))
+	next := t.windows.unheard(t.id, p.Code, retryAt(p))
 	if t.orders.next().IsZero() {
 		t.sayCA(ctx, false, p.Error(), next)
 	}

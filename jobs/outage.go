@@ -17,6 +17,7 @@ type silence struct {
 	mu     sync.Mutex
 	outage tenants.Outage
 	probe  tenants.DomainID // whose request is the probe
+	code   tenants.Code     // of the last request that counted
 }
 
 // ask reports whether the CA may be asked for a domain.
@@ -38,11 +39,11 @@ func (s *silence) heard() {
 
 // unheard notes that a domain's request was not answered. During an outage those that were under way when it began say
 // nothing new. It returns the next probe, zero while there is no outage.
-func (s *silence) unheard(id tenants.DomainID, retryAt time.Time) (next time.Time) {
+func (s *silence) unheard(id tenants.DomainID, code tenants.Code, retryAt time.Time) (next time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.outage.On() || id == s.probe {
-		s.outage, s.probe = s.outage.Silent(time.Now(), retryAt), ""
+		s.outage, s.probe, s.code = s.outage.Silent(time.Now(), retryAt), "", code
 	}
 	return s.outage.Next
 }
@@ -52,6 +53,13 @@ func (s *silence) next() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.outage.Next
+}
+
+// why is what the outage is.
+func (s *silence) why() tenants.Code {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.code
 }
 
 // mayAsk turns to an issuer and reports whether it may be asked for an order now. A person who asks for a try gets one.
@@ -64,9 +72,9 @@ func (t *turn) mayAsk(ctx context.Context, id tenants.IssuerID) (bool, error) {
 
 // rests is the end of a turn that needs a silent CA. What waits goes on when it answers.
 func (t *turn) rests() *rest {
-	f := t.facts.Domain.Finding
-	if f.Code != tenants.CASilent {
-		f = t.finding(tenants.CASilent, "")
+	f, why := t.facts.Domain.Finding, t.orders.why()
+	if f.Code != why {
+		f = t.finding(why, "")
 	}
 	return &rest{silent: true, finding: f}
 }

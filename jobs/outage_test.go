@@ -69,6 +69,32 @@ func TestOutageSendsOnlyProbes(t *testing.T) {
 	})
 }
 
+// A CA whose TLS certificate we do not trust is an outage like any other, but it is ours: who waits for it reads the same as who asked.
+func TestUntrustedIsAnOutage(t *testing.T) {
+	inWorld(t, func(w *world) {
+		const n = 8
+		w.ca.untrusted = true
+		ids, unanswered := w.outage(n)
+		begun := time.Now()
+		w.until(time.Minute, 6*time.Hour, func() bool { return time.Since(begun) > 5*time.Hour })
+		if most := 3 + 12*5 + 8 + 3*n; *unanswered > most || *unanswered < 50 {
+			t.Errorf("%d requests in five hours, want at most %d", *unanswered, most)
+		}
+		if h := w.health(); h.OK {
+			t.Errorf("pages say %+v", h)
+		}
+		for _, id := range ids {
+			if d := w.view(id).Domain; d.Finding.Code != tenants.CAUntrusted || d.Status != tenants.Renewing {
+				t.Errorf("%s is %s: %+v", d.Name, d.Status, d.Finding)
+			}
+		}
+		w.ca.down = nil
+		w.until(time.Second, 6*time.Minute, func() bool {
+			return !slices.ContainsFunc(ids, func(id tenants.DomainID) bool { return len(w.view(id).Versions) != 2 })
+		})
+	})
+}
+
 // One order that the CA never answers is no outage to others for longer than it takes one of them to ask.
 func TestOneSilentOrderIsNoOutage(t *testing.T) {
 	inWorld(t, func(w *world) {

@@ -33,6 +33,7 @@ func TestTroubles(t *testing.T) {
 	}{
 		{"CA answers 500", ca(acme.Problem{Code: tenants.CASilent, Status: 500}), tenants.CASilent, tenants.Renewing, tenants.Renewing, "cannot reach Test CA"},
 		{"CA does not answer", func(w *world) { w.ca.down = func() bool { return true } }, tenants.CASilent, tenants.Renewing, tenants.Renewing, "cannot reach Test CA"},
+		{"CA is not trusted", func(w *world) { w.ca.down, w.ca.untrusted = func() bool { return true }, true }, tenants.CAUntrusted, tenants.Renewing, tenants.Renewing, "do not trust the connection to Test CA"},
 		{"CA answers 429", ca(acme.Problem{Code: tenants.CARateLimited, Status: 429, RetryAfter: time.Minute}), tenants.CARateLimited, tenants.Renewing, tenants.Renewing, "asks us to wait"},
 		{"CA refuses the name", ca(acme.Problem{Code: tenants.CARefuses, Status: 400}), tenants.CARefuses, tenants.Failing, tenants.Failing, "does not issue for this name"},
 		{"CA refuses our account", ca(acme.Problem{Code: tenants.CAAccount, Status: 403}), tenants.CAAccount, tenants.Failing, tenants.Failing, "refuses our account"},

@@ -37,6 +37,7 @@ var repairs = map[Code]string{
 	WriteRefused:      "Repair the portal’s access to its zone: the credentials, and the permission to write TXT records. The orders then go on by themselves.",
 	WriteSilent:       "See whether the DNS server of our zone runs and can be reached from here. The orders then go on by themselves.",
 	ResolverSilent:    "See whether the recursive name servers in the configuration answer this machine. The checks then go on by themselves.",
+	CAUntrusted:       "Read the raw answer on the page of one domain. For a private authority, or a proxy that opens TLS, add its root to the file that PERENNIAL_ACME_ROOT_FILE names and restart the portal. See that the clock of this machine is right. If the authority’s own certificate ran out, tell the authority. The orders then go on by themselves.",
 	CABroken:          "Read the authority’s raw answer on the page of one domain, and report it to the authority. Certificates that are valid stay valid.",
 	RevocationRefused: "Read the authority’s raw answer on the page of the certificate, or ask the authority to revoke it. We ask again from time to time.",
 	RehearsalNowhere:  "Name the authority’s staging directory in the configuration, or tell the tenants that there are no dry runs. Certificates are not affected.",

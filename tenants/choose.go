@@ -24,11 +24,14 @@ const nearLine = 10 * time.Minute
 // IssuersOwn reports whether a cause of failure is the issuer's own, so that the same order may succeed at another.
 func (c Code) IssuersOwn() bool {
 	switch c {
-	case CASilent, CARateLimited, CABroken, CAStuck, CAAccount, CAProfile, BudgetSpent:
+	case CASilent, CAUntrusted, CARateLimited, CABroken, CAStuck, CAAccount, CAProfile, BudgetSpent:
 		return true
 	}
 	return false
 }
+
+// NoAnswer reports whether a cause is that the issuer could not be asked, or said nothing: an outage, whoever has to end it.
+func (c Code) NoAnswer() bool { return c == CASilent || c == CAUntrusted }
 
 // Choose says which issuer the next order goes to, and in one sentence why it is not the one that is preferred; the sentence
 // is empty when it is. f.Offers are in order of preference and not empty.

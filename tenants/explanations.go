@@ -125,6 +125,11 @@ var explanations = map[Code]Explanation{
 		Why: "It does not answer, or answers that it is out of order.",
 		Who: CADo, Do: "Nothing for you to do. We try again by ourselves.", Heals: true,
 	},
+	CAUntrusted: {
+		Short: "No trusted way to {ca|the authority}", Happened: "We do not trust the connection to {ca|the authority}",
+		Why: "Its TLS certificate fails our check: a proxy on the way may have opened the connection, its root may be unknown here, it may have run out, or our clock may be wrong.",
+		Who: OperatorDo, Do: "Nothing for you to do. Whoever runs this portal has to repair it. We try again by ourselves.", Heals: true,
+	},
 	CARefuses: {
 		Short: "{ca|Authority} refuses the name", Happened: "{ca|The authority} does not issue for this name",
 		Why: "Its rules exclude {name|the name}, whatever DNS says.",

@@ -25,6 +25,7 @@ const (
 	ChallengeInvalid  Code = "ca.challenge.invalid"   // the CA looked and did not agree
 	CARateLimited     Code = "ca.rate_limited"        // 429
 	CASilent          Code = "ca.silent"              // no answer, time-out, 5xx
+	CAUntrusted       Code = "ca.untrusted"           // it was not asked: we do not trust its server's TLS certificate
 	CARefuses         Code = "ca.rejected_identifier" // the CA will not issue for this name
 	CABroken          Code = "ca.broken_answer"       // an answer that breaks the protocol or our checks
 	CAStuck           Code = "ca.stuck"               // processing without end

@@ -86,9 +86,9 @@ func (p IssuersPage) lede() string {
 	case 0:
 		return s + ". None is silent."
 	case 1:
-		return s + ". 1 does not answer."
+		return s + ". 1 cannot be asked."
 	}
-	return s + ". " + number(silent) + " do not answer."
+	return s + ". " + number(silent) + " cannot be asked."
 }
 
 // state is how the authority does.
@@ -99,7 +99,7 @@ func (i Issuer) state() mood {
 	case !i.Asked:
 		return mood{"s-quiet", "clock", "Not asked yet"}
 	case !i.Answers:
-		return mood{"s-unknown", "unknown", "Does not answer"}
+		return mood{"s-unknown", "unknown", "Cannot be asked"}
 	}
 	return mood{"s-active", "check", "Answers"}
 }

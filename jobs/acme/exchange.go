@@ -102,8 +102,11 @@ func (x *exchange) silent(ctx context.Context, err error, reached bool) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		detail = fmt.Sprintf("No answer within %s.", x.client.config.Timeout)
 	}
-	_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
-	return &Problem{Code: tenants.CASilent, Detail: clean(detail, 300), Reached: reached, Untrusted: untrusted}
+	code := tenants.CASilent
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		code = tenants.CAUntrusted
+	}
+	return &Problem{Code: code, Detail: clean(detail, 300), Reached: reached}
 }
 
 // judge accepts or refuses a whole answer.

@@ -24,7 +24,6 @@ type Problem struct {
 	RetryAfter  time.Duration // zero: the authority named no time; at most 7 days
 	Reached     bool          // the authority may have got the request; false: nothing happened there
 	Unreplaced  bool          // of NewOrder: the order named nothing any more that it replaces, which was refused before
-	Untrusted   bool          // silent because we do not trust its server's TLS certificate
 	Subproblems []Subproblem  // which names, and why (RFC 8555, section 6.7.1)
 }
 
