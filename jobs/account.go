@@ -50,18 +50,26 @@ func (e *Engine) authority(ctx context.Context, id tenants.IssuerID) (*authority
 	if a := e.authorities[id]; a != nil {
 		return a, nil
 	}
-	one, err := e.sys.Authority(ctx, id)
-	if err != nil {
-		return nil, fmt.Errorf("connect to authority %q: %w", id, err)
-	}
-	eab, err := e.sys.EAB(ctx, id)
+	one, ca, err := e.connect(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	a := &authority{CA: e.Connect(one.Issuer, eab), id: id, staging: one.StagingOf != "",
+	a := &authority{CA: ca, id: id, staging: one.StagingOf != "",
 		accounts: map[tenants.AccountID]acme.Account{}, failed: map[tenants.AccountID]refused{}}
 	e.authorities[id] = a
 	return a, nil
+}
+
+// connect makes a client of an issuer with the binding that it has now.
+func (e *Engine) connect(ctx context.Context, id tenants.IssuerID) (one store.Authority, ca CA, err error) {
+	if one, err = e.sys.Authority(ctx, id); err != nil {
+		return one, nil, fmt.Errorf("connect to authority %q: %w", id, err)
+	}
+	eab, err := e.sys.EAB(ctx, id)
+	if err != nil {
+		return one, nil, err
+	}
+	return one, e.Connect(one.Issuer, eab), nil
 }
 
 // forget lets the next turn connect to an issuer anew: its binding may have been mended meanwhile.
@@ -198,7 +206,11 @@ func (e *Engine) register(ctx context.Context, a *authority, id tenants.AccountI
 }
 
 func (e *Engine) open(ctx context.Context, a *authority, id tenants.AccountID, key crypto.Signer) (url string, err error) {
-	if url, err = a.Register(ctx, key); err != nil {
+	_, ca, err := e.connect(ctx, a.id) // a's client may be of before the binding was replaced
+	if err != nil {
+		return "", err
+	}
+	if url, err = ca.Register(ctx, key); err != nil {
 		return "", err
 	}
 	return url, e.sys.SaveAccount(ctx, id, store.NewKey{}, url)

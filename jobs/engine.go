@@ -54,6 +54,7 @@ type Config struct {
 	Eyes    Eyes
 	Zone    Zone
 	Issuer  tenants.Issuer // of those whose policy names none. Directory is its identity; the rest is written to its row at start
+	Binding string         // key id of the external account binding that Connect has for Issuer; empty for none
 	Staging tenants.Issuer // where dry runs of orders at Issuer go; without Directory there are none
 	Log     *slog.Logger
 
@@ -131,6 +132,9 @@ func (e *Engine) Prepare(ctx context.Context) error {
 		return err
 	}
 	e.home = saved
+	if err := e.sys.SaveBinding(ctx, saved.ID, e.Binding); err != nil {
+		return err
+	}
 	if err := e.sys.SaveStaging(ctx, saved.ID, e.Staging); err != nil {
 		return err
 	}

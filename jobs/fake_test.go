@@ -157,6 +157,7 @@ type fakeCA struct {
 	refuseKey *acme.Problem            // to a change of the account's key
 	forbids   *acme.Problem            // to every CSR
 	url       string                   // of our account there; empty for the usual one
+	opened    []string                 // the bindings of the accounts, in their order
 	blocked   map[string]*acme.Problem // to a CSR for the key with that SPKI
 	sim       *simCA                   // nil: none of its weather, limits and slowness
 

@@ -2,6 +2,7 @@ package jobs_test
 
 import (
 	"context"
+	"crypto"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -28,6 +29,7 @@ type world struct {
 	ca         *fakeCA
 	others     map[string]*fakeCA // by directory
 	staging    *fakeCA            // nil: none is known
+	binding    string             // of the settings
 	dns        *fakeDNS
 	scope      *store.Scope
 	other      *store.Scope
@@ -98,20 +100,34 @@ func (w *world) start() {
 	w.t.Helper()
 	w.engine = jobs.New(jobs.Config{
 		DB: w.db, Log: slog.New(slog.DiscardHandler), Connect: w.connect, Eyes: w.dns, Zone: w.dns, FirstPoll: 10 * time.Millisecond, StuckAfter: w.stuckAfter,
-		Patience: w.patience, Issuer: w.issuer, Staging: w.stage(),
+		Patience: w.patience, Issuer: w.issuer, Binding: w.binding, Staging: w.stage(),
 	})
 	w.must(w.db.System().ClearLeases(w.ctx))
 	w.must(w.engine.Prepare(w.ctx))
 }
 
-func (w *world) connect(i tenants.Issuer, _ tenants.EAB) jobs.CA {
+func (w *world) connect(i tenants.Issuer, eab tenants.EAB) jobs.CA {
 	if ca := w.others[i.Directory]; ca != nil {
-		return ca
+		return boundCA{ca, eab.KeyID}
 	}
 	if i.Directory == stagingDirectory {
 		return w.staging
 	}
-	return w.ca
+	return boundCA{w.ca, w.binding}
+}
+
+// boundCA is a CA as a client knows it that was made with a binding.
+type boundCA struct {
+	*fakeCA
+	binding string
+}
+
+func (b boundCA) Register(ctx context.Context, key crypto.Signer) (string, error) {
+	url, err := b.fakeCA.Register(ctx, key)
+	if err == nil {
+		b.opened = append(b.opened, b.binding)
+	}
+	return url, err
 }
 
 func (w *world) must(err error) {

@@ -151,6 +151,56 @@ func (s *System) EAB(ctx context.Context, id tenants.IssuerID) (eab tenants.EAB,
 	return eab, err
 }
 
+const bindingSQL = `select eab_key_id, accounts from issuers where id = $1`
+
+// bind makes room for accounts under the binding with that key id, and returns the one before. An account stays bound as it was
+// opened (RFC 8555, section 7.3.4), so those that were opened get no new orders when it is another. They keep what they have: what
+// they ordered is finished, and revoked, by them.
+func (t *tx) bind(id tenants.IssuerID, keyID string) (was string, err error) {
+	var inUse int
+	if err := t.one(bindingSQL+t.db.engine.lock, []any{id}, &was, &inUse); err != nil || keyID == "" || keyID == was {
+		return was, orAbsent(err, "authority")
+	}
+	if _, err := t.execIssuers(setAsideSQL, id, maxAccounts); err != nil {
+		return was, err
+	}
+	return was, t.ensureAccounts(id, inUse)
+}
+
+// setAsideSQL moves accounts behind all that are ever in use, and behind those that were moved before.
+const setAsideSQL = `
+update accounts set shard = shard + (select max(a.shard) + cast($2 as bigint) from accounts a where a.issuer_id = $1)
+where issuer_id = $1 and shard < $2 and url <> ''`
+
+// SaveBinding notes the key id of the binding that the settings have for their issuer, empty for none; its key stays there. The
+// first one that is noted may be that of the accounts that are open already. Another one gets new accounts, as in AddIssuer.
+func (s *System) SaveBinding(ctx context.Context, id tenants.IssuerID, keyID string) error {
+	keyID = clean(keyID)
+	return s.db.write(ctx, func(t *tx) error {
+		var was string
+		var inUse int
+		if err := t.one(bindingSQL, []any{id}, &was, &inUse); err != nil {
+			return orAbsent(err, "authority")
+		}
+		if keyID == "" || keyID == was {
+			return errUnchanged
+		}
+		if was != "" {
+			if _, err := t.bind(id, keyID); err != nil {
+				return err
+			}
+		}
+		i, err := t.issuer(id)
+		if err != nil {
+			return err
+		}
+		t.record(tenants.System(platform), tenants.DidChangeIssuer, string(id), i.Name, "took over the external account binding of the settings.",
+			tenants.Change{Field: "Key id of the binding", Before: was, After: keyID})
+		_, err = t.execIssuers(`update issuers set eab_key_id = $2 where id = $1`, id, keyID)
+		return err
+	})
+}
+
 func accountPlace(id tenants.AccountID) seal.Place {
 	return seal.Place{Table: "accounts", ID: string(id), Column: "private_key"}
 }

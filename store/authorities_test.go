@@ -2,6 +2,8 @@ package store_test
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -84,6 +86,40 @@ func TestAddIssuer(t *testing.T) {
 			t.Errorf("it did not come back: %+v", again)
 		}
 		wantKind(t, p.RetireIssuer(s.ctx, "iss_none"), tenants.NotFound)
+	})
+}
+
+// Accounts that were opened under another binding make room, those of every binding before keep what they are, and one that was never
+// opened is opened under the new one.
+func TestAnotherBindingMakesRoom(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		s, p := tell(t, w), w.Platform()
+		v := s.addIssuer()
+		check(t, p.SaveAccounts(s.ctx, v.Issuer.ID, "3"))
+		var urls []string
+		for n, keyID := range []string{"kid-7", "kid-8", "kid-9"} {
+			check(t, p.RetireIssuer(s.ctx, v.Issuer.ID))
+			f := otherForm()
+			f.EABKeyID = keyID
+			must[tenants.IssuerID](t)(p.AddIssuer(s.ctx, f, agrees))
+			v = must[store.IssuerView](t)(p.Issuer(s.ctx, v.Issuer.ID))
+			if len(v.Accounts) != 3+2*n {
+				t.Fatalf("%d accounts after %s, two of three were opened before", len(v.Accounts), keyID)
+			}
+			for i, a := range v.Accounts {
+				if a.InUse != (i < 3) || (a.Shard == i) != (i < 3) || i < 2 && a.URL != "" || i >= 3 && !slices.Contains(urls, a.URL) {
+					t.Errorf("account %d after %s: %+v", i, keyID, a)
+				}
+			}
+			for i, a := range v.Accounts[:2] {
+				urls = append(urls, fmt.Sprintf("https://acme.other.example/acct/%s-%d", keyID, i))
+				check(t, s.sys.SaveAccount(s.ctx, a.ID, store.NewKey{Type: tenants.P256, Key: tenants.NewSecret([]byte("der"))}, urls[len(urls)-1]))
+			}
+		}
+		check(t, p.SaveAccounts(s.ctx, v.Issuer.ID, "20"))
+		if v = must[store.IssuerView](t)(p.Issuer(s.ctx, v.Issuer.ID)); len(v.Accounts) != 20+4 || !v.Accounts[19].InUse || v.Accounts[20].InUse {
+			t.Errorf("%d accounts with 20 in use", len(v.Accounts))
+		}
 	})
 }
 

@@ -22,7 +22,7 @@ type CheckDirectory func(ctx context.Context, i tenants.Issuer, eab tenants.EAB)
 // AddIssuer adds an issuer after check agreed to it, or brings a retired one back. Every error about the form is of kind
 // Invalid with sentences for the fields directory, name, eab_key_id and eab_key; nothing is saved then, and the key of the
 // external account binding is in no sentence and can never be read again. The new one is the least preferred, and nothing
-// goes to it before a policy lists it.
+// goes to it before a policy lists it. One that comes back with another binding gets new accounts, which are opened with that.
 func (p *Platform) AddIssuer(ctx context.Context, f tenants.IssuerForm, check CheckDirectory) (id tenants.IssuerID, err error) {
 	if err := p.may(ctx, tenants.ManageIssuers, ""); err != nil {
 		return "", err
@@ -65,14 +65,21 @@ func (t *tx) addIssuer(by tenants.Actor, i tenants.Issuer, eab tenants.EAB) (ten
 	if err != nil {
 		return "", err
 	}
+	changes := []tenants.Change{{Field: "Directory", After: i.Directory}}
+	was, err := t.bind(id, clean(eab.KeyID))
+	if err != nil {
+		return "", err
+	}
+	if was != clean(eab.KeyID) {
+		changes = append(changes, tenants.Change{Field: "Key id of the binding", Before: was, After: clean(eab.KeyID)})
+	}
 	var sealed []byte
 	if !eab.Key.Empty() {
 		if sealed, err = t.db.seal(t.query, platform, eab.Key, eabPlace(id)); err != nil {
 			return "", err
 		}
 	}
-	t.record(by, tenants.DidAddIssuer, string(id), i.Name, fmt.Sprintf("added the authority %s.", i.Name),
-		tenants.Change{Field: "Directory", After: i.Directory})
+	t.record(by, tenants.DidAddIssuer, string(id), i.Name, fmt.Sprintf("added the authority %s.", i.Name), changes...)
 	_, err = t.execIssuers(introduceSQL, id, clean(eab.KeyID), sealed, encProfiles(i.Profiles))
 	return id, err
 }

@@ -42,7 +42,7 @@ var repairs = map[Code]string{
 	RevocationRefused: "Read the authority’s raw answer on the page of the certificate, or ask the authority to revoke it. We ask again from time to time.",
 	RehearsalNowhere:  "Name the authority’s staging directory in the configuration, or tell the tenants that there are no dry runs. Certificates are not affected.",
 	CAProfile:         "Choose another profile for this authority in the settings of the portal. The next orders name that one.",
-	CAAccount:         "Read the authority’s raw answer on the page of one domain, and repair the account: new terms, or the external account binding.",
+	CAAccount:         "Read the authority’s raw answer on the page of one domain, and repair the account there if you can. For another external account binding, retire the authority and add the same directory again with it; for the one of the settings, change PERENNIAL_ACME_EAB_KEY_ID and PERENNIAL_ACME_EAB_KEY and restart. New orders then go to a new account, and what the old one ordered stays known.",
 }
 
 // ForOperator is what the operator does about the cause, or may leave to others, in a sentence or two.

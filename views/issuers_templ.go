@@ -704,7 +704,7 @@ func IssuerDetail(p IssuerPage) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 60, "</code></p><p class=\"dim\">Its HMAC key is sealed and never shown.</p>")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 60, "</code></p><p class=\"dim\">Its HMAC key is never shown.</p>")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -1759,7 +1759,7 @@ func RetireIssuer(p RetirePage) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 142, "</div><p class=\"dim\">Adding the same directory brings it back. The audit log keeps who did it.</p></div><div class=\"dlg-foot\"><a class=\"ghost\" id=\"keep-issuer\" href=\"")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 142, "</div><p class=\"dim\">Adding the same directory brings it back; with another external account binding, it gets new accounts under that. The audit log keeps who did it.</p></div><div class=\"dlg-foot\"><a class=\"ghost\" id=\"keep-issuer\" href=\"")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

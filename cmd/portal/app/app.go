@@ -99,6 +99,7 @@ func newEngine(c Config, db *store.DB, log *slog.Logger) (*jobs.Engine, error) {
 		Eyes:      newResolver(c),
 		Zone:      zone,
 		Issuer:    issuer(c),
+		Binding:   c.ACMEEABKeyID,
 		Staging:   staging(c),
 		Log:       log,
 		Workers:   c.Workers,

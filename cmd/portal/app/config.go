@@ -55,7 +55,7 @@ type Config struct {
 	ACMEProfile string `name:"acme-profile" group:"Certificate authority"`
 	// PEM file with the roots that the directory's own TLS certificate must chain to. Without it, the system's roots.
 	ACMERootFile string `name:"acme-root-file" group:"Certificate authority"`
-	// Key id of the external account binding, if the authority asks for one.
+	// Key id of the external account binding, if the authority asks for one. Another one opens a new account.
 	ACMEEABKeyID string `name:"acme-eab-key-id" group:"Certificate authority"`
 	// HMAC key of the external account binding, base64url as the authority gives it; a secret.
 	ACMEEABKey tenants.Secret `name:"acme-eab-key" group:"Certificate authority"`

@@ -44,7 +44,7 @@ func manual(setting string) string {
 	case "acme-root-file":
 		return "PEM file with the roots that the directory's own TLS certificate must chain to. Without it, the system's roots."
 	case "acme-eab-key-id":
-		return "Key id of the external account binding, if the authority asks for one."
+		return "Key id of the external account binding, if the authority asks for one. Another one opens a new account."
 	case "acme-eab-key":
 		return "HMAC key of the external account binding, base64url as the authority gives it; a secret."
 	case "acme-orders":
