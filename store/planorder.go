@@ -1,7 +1,6 @@
 package store
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,7 +34,10 @@ func (s *System) PlanOrder(ctx context.Context, id tenants.DomainID, why tenants
 			if err != nil {
 				return err
 			}
-			if err := cmp.Or(s.holds(d), orderable(d)); err != nil {
+			if err := s.holds(d); err != nil {
+				return err
+			}
+			if err := orderable(d); err != nil {
 				return err
 			}
 			order, err = t.planOrder(d, why, replaces, &spare)
