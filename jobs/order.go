@@ -32,8 +32,8 @@ type issuance struct {
 
 // advance takes the open order as far as it goes.
 func (t *turn) advance(ctx context.Context) (*rest, error) {
-	if ok, err := t.mayAsk(ctx, t.facts.Issuer.ID); err != nil || !ok {
-		return t.rests(), err
+	if r, err := t.outageOf(ctx, t.facts.Issuer.ID); err != nil || r != nil {
+		return r, err
 	}
 	issuer, account, err := t.ready(ctx)
 	if err != nil {

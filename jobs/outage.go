@@ -70,13 +70,16 @@ func (t *turn) mayAsk(ctx context.Context, id tenants.IssuerID) (bool, error) {
 	return t.orders.ask(t.id) || t.asked, nil
 }
 
-// rests is the end of a turn that needs a silent CA. What waits goes on when it answers.
-func (t *turn) rests() *rest {
+// outageOf is the end of a turn that needs a silent CA, nil while it may be asked. What waits goes on when it answers.
+func (t *turn) outageOf(ctx context.Context, id tenants.IssuerID) (*rest, error) {
+	if ok, err := t.mayAsk(ctx, id); err != nil || ok {
+		return nil, err
+	}
 	f, why := t.facts.Domain.Finding, t.orders.why()
 	if f.Code != why {
 		f = t.finding(why, "")
 	}
-	return &rest{silent: true, finding: f}
+	return &rest{silent: true, finding: f}, nil
 }
 
 // Recall lets domains go on that wait for a CA that was silent: while it still is, one when a probe is due, and when it

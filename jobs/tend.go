@@ -339,8 +339,8 @@ func (t *turn) remove(ctx context.Context, c tenants.Challenge) (*rest, error) {
 // reuse them for weeks for whoever uses the same account, which is every tenant.
 func (t *turn) release(ctx context.Context) (*rest, error) {
 	for _, a := range t.facts.Authz {
-		if ok, err := t.mayAsk(ctx, a.Issuer); err != nil || !ok {
-			return t.rests(), err
+		if r, err := t.outageOf(ctx, a.Issuer); err != nil || r != nil {
+			return r, err
 		}
 		if err := t.deactivate(ctx, a); err != nil && (passing(err) || asProblem(err) == nil) { // a fault of our own is no answer
 			return t.caFault(ctx, err)
