@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -24,6 +25,19 @@ import (
 type bareLoop struct {
 	*world
 	cores []*api.Core // one a worker, all with the same account
+}
+
+// duel is a world and the bare loop in it, for what is measured by turns.
+func (b *bench) duel(ctx context.Context, name string) (*world, *bareLoop, error) {
+	w, err := b.world(ctx, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	loop, err := newBareLoop(w, workers)
+	if err != nil {
+		return nil, nil, errors.Join(err, w.close())
+	}
+	return w, loop, nil
 }
 
 func newBareLoop(w *world, workers int) (*bareLoop, error) {

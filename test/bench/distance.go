@@ -15,15 +15,11 @@ const away = 100 * time.Millisecond
 // authority in the same process both are bound by the processor, which says what a step costs; here they are bound by
 // waiting, which says how many steps wait for one another.
 func (b *bench) distance(ctx context.Context) ([]line, error) {
-	w, err := b.world(ctx, "distance")
+	w, loop, err := b.duel(ctx, "distance")
 	if err != nil {
 		return nil, err
 	}
 	defer w.close()
-	loop, err := newBareLoop(w, workers)
-	if err != nil {
-		return nil, err
-	}
 	n, rounds := b.size(300, 60), b.size(3, 1)
 	for round := range rounds {
 		if _, err := w.portalRound(ctx, round, n); err != nil {

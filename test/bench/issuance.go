@@ -21,15 +21,11 @@ const workers = 32
 // issuance measures rounds of certificates through the whole portal, by turns with rounds of the bare loop on the
 // same authority, so that whatever else the machine does hits both.
 func (b *bench) issuance(ctx context.Context) ([]line, error) {
-	w, err := b.world(ctx, "issuance")
+	w, loop, err := b.duel(ctx, "issuance")
 	if err != nil {
 		return nil, err
 	}
 	defer w.close()
-	loop, err := newBareLoop(w, workers)
-	if err != nil {
-		return nil, err
-	}
 	n, rounds := b.size(500, 60), b.size(5, 1)
 	var ours, bare, ratios, oursCPU, bareCPU []float64
 	asked := map[devca.Endpoint]int{}

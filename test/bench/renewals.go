@@ -15,15 +15,11 @@ import (
 // renewals measures rounds of renewals through the whole portal, by turns with rounds of the bare loop on the same
 // authority, as issuance does for first certificates.
 func (b *bench) renewals(ctx context.Context) ([]line, error) {
-	w, err := b.world(ctx, "renewals")
+	w, loop, err := b.duel(ctx, "renewals")
 	if err != nil {
 		return nil, err
 	}
 	defer w.close()
-	loop, err := newBareLoop(w, workers)
-	if err != nil {
-		return nil, err
-	}
 	n, rounds := b.size(500, 60), b.size(2, 1)
 	if b.full {
 		rounds = 20
