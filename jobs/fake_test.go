@@ -155,6 +155,7 @@ type fakeCA struct {
 	profiles  map[string]string        // that it offers
 	mute      string                   // orders for this name are not answered
 	refuseKey *acme.Problem            // to a change of the account's key
+	denies    *acme.Problem            // to whoever asks for an account
 	forbids   *acme.Problem            // to every CSR
 	url       string                   // of our account there; empty for the usual one
 	opened    []string                 // the bindings of the accounts, in their order
@@ -278,6 +279,9 @@ func (ca *fakeCA) Register(_ context.Context, key crypto.Signer) (string, error)
 
 func (ca *fakeCA) FindAccount(_ context.Context, key crypto.Signer) (url string, found bool, err error) {
 	err = ca.call("findAccount", func() error {
+		if ca.denies != nil {
+			return ca.denies
+		}
 		url, found = cmp.Or(ca.url, "https://ca.test/acct/1"), ca.account != nil && ca.account.Equal(key.Public())
 		if found && len(ca.ended) > 0 && ca.unaware > 0 {
 			ca.unaware, found = ca.unaware-1, false

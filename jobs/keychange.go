@@ -101,7 +101,7 @@ func tellKey(ctx context.Context, a *authority, row tenants.Account, old, next c
 	if known, err = knows(ctx, a, row, next); known || err != nil && asRefusal(err) == nil {
 		return nil, err
 	}
-	if known, err = knows(ctx, a, row, old); known || asRefusal(err) != nil {
+	if known, err = knows(ctx, a, row, old); known {
 		return refused, nil
 	}
 	return nil, cmp.Or(err, errors.New("it knows neither the old key nor the new one"))

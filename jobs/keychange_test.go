@@ -194,3 +194,21 @@ func TestKeyChangeWhileProving(t *testing.T) {
 		})
 	}
 }
+
+// A CA that refuses to say which key counts, as one whose terms changed, has not said that it is the old one.
+func TestKeyChangeUndecided(t *testing.T) {
+	inWorld(t, func(w *world) {
+		account := w.opened()
+		w.must(w.operator().ChangeAccountKey(w.ctx, account.ID))
+		w.ca.denies = &acme.Problem{Code: tenants.CAAccount, Status: 403, Type: "urn:ietf:params:acme:error:userActionRequired", Reached: true}
+		w.changeKeys()
+		if !w.account().Changing {
+			t.Error("the new key was forgotten, and it may be the one that counts")
+		}
+		w.ca.denies = nil
+		w.changeKeys()
+		if now := w.account(); now.Changing || !w.ca.account.Equal(w.public(account.ID)) {
+			t.Errorf("the CA knows another key than the portal: %+v", now)
+		}
+	})
+}
