@@ -35,6 +35,7 @@ import (
 //	account                   opens our account at the authority of the settings, as the jobs do
 //	profiles                  reads which profiles the authority of the settings offers, as the jobs do
 //	push                      marks the certificates of replacements and ends what is over, as the jobs do
+//	flood 70                  repeats the request, 70 times at most, until it is refused
 //	status 200                checks the answer; also: location REGEXP, header Name REGEXP, has TEXT, lacks TEXT
 //	keep name REGEXP          remembers the first group found in the location or the page, for $name
 func TestScripts(t *testing.T) {
@@ -147,14 +148,23 @@ func (p *player) step(line string) {
 		}
 	case "keep":
 		p.keep(rest)
-	case "times":
-		n, _ := strconv.Atoi(rest)
-		for again := *p.answer.Request; n > 1; n-- {
-			p.begin(again.Method, again.URL.String())
-			p.send()
-		}
+	case "flood":
+		p.flood(rest)
 	default:
 		p.check(verb, rest)
+	}
+}
+
+// flood repeats the request, that many times in all at most, until it is refused. Whoever goes on after that may be
+// let in once more, since a token comes back each second.
+func (p *player) flood(times string) {
+	n, err := strconv.Atoi(times)
+	if err != nil {
+		p.fatal("%v", err)
+	}
+	for again := *p.answer.Request; n > 1 && p.answer.StatusCode != http.StatusTooManyRequests; n-- {
+		p.begin(again.Method, again.URL.String())
+		p.send()
 	}
 }
 
