@@ -177,7 +177,8 @@ func issuerShown(i store.IssuerView) views.Issuer {
 }
 
 func issuerAccount(a store.AccountView) views.IssuerAccount {
-	shown := views.IssuerAccount{ID: a.ID, Shard: a.Shard, URL: a.URL, KeyType: a.KeyType, Changing: a.Changing, InUse: a.InUse, Orders: views.BudgetLine{Counted: true}}
+	shown := views.IssuerAccount{ID: a.ID, Shard: a.Shard, URL: a.URL, KeyType: a.KeyType, Changing: a.Changing, Tries: a.Tries,
+		InUse: a.InUse, Orders: views.BudgetLine{Counted: true}}
 	if a.Orders != nil {
 		shown.Orders = budget(*a.Orders)
 	}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto"
-	"errors"
 	"time"
 
 	"perennial/jobs/acme"
@@ -30,8 +29,8 @@ func (e *Engine) keyLoop(ctx context.Context) {
 	}
 }
 
-// ChangeKeys goes on with every change of an account's key that was asked for. One that fails is tried again at the next
-// call; it keeps no other waiting but by the time it takes.
+// ChangeKeys goes on with every change of an account's key that was asked for and is due. One that fails is tried again, in ever
+// longer pauses; it keeps no other waiting but by the time it takes.
 func (e *Engine) ChangeKeys(ctx context.Context) error {
 	all, err := e.sys.Authorities(ctx)
 	if err != nil {
@@ -39,11 +38,14 @@ func (e *Engine) ChangeKeys(ctx context.Context) error {
 	}
 	for _, issuer := range all {
 		for _, account := range issuer.Accounts {
-			if !account.Changing {
+			if !account.Changing || !due(account.Tries, time.Now()) {
 				continue
 			}
 			if err := e.changeKey(ctx, account); err != nil {
 				e.Log.Warn("account key not changed yet", "account", account.ID, "error", err)
+				if err := e.delayed(ctx, account, err); err != nil {
+					return err
+				}
 			}
 		}
 	}
@@ -83,6 +85,21 @@ func (e *Engine) changeKey(ctx context.Context, row tenants.Account) error {
 	return e.sys.AccountKeyChanged(ctx, row.ID)
 }
 
+// due reports whether the next try may go out. One that is further away than any pause was put there by a clock that was wrong.
+func due(t tenants.KeyTries, now time.Time) bool {
+	return t.N == 0 || !now.Before(t.Next) || t.Next.Sub(now) > acme.MaxRetryAfter
+}
+
+// delayed notes what the CA had against a change, for the page and the pause. A fault of our own is in the log.
+func (e *Engine) delayed(ctx context.Context, row tenants.Account, err error) error {
+	p := asProblem(err)
+	if p == nil || ctx.Err() != nil {
+		return nil
+	}
+	next := time.Now().Add(tenants.Retry(row.Tries.N+1, string(row.ID)))
+	return e.sys.AccountKeyDelayed(ctx, row.ID, p.Code, later(next, retryAt(p)))
+}
+
 // tellKey asks the CA to take the next key, and returns why it does not. That is only so where it says that the old one is
 // the account's: a request that was not answered may arrive late, and a CA may be slow to know what it did. A key that
 // is forgotten although it counts takes the account with it.
@@ -91,7 +108,7 @@ func tellKey(ctx context.Context, a *authority, row tenants.Account, old, next c
 	if err == nil && !known {
 		if err = a.ChangeKey(ctx, acme.Account{Key: old, URL: row.URL}, next); err == nil {
 			if known, err = knows(ctx, a, row, next); err == nil && !known {
-				return nil, errors.New("it took the new key and does not know it")
+				return nil, &acme.Problem{Code: tenants.CABroken, Detail: "It took the new key and does not know it.", Reached: true}
 			}
 		}
 	}
@@ -104,7 +121,7 @@ func tellKey(ctx context.Context, a *authority, row tenants.Account, old, next c
 	if known, err = knows(ctx, a, row, old); known {
 		return refused, nil
 	}
-	return nil, cmp.Or(err, errors.New("it knows neither the old key nor the new one"))
+	return nil, cmp.Or[error](err, &acme.Problem{Code: tenants.CAAccount, Detail: "It knows neither the old key nor the new one.", Reached: true})
 }
 
 func knows(ctx context.Context, a *authority, row tenants.Account, key crypto.Signer) (bool, error) {

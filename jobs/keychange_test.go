@@ -39,8 +39,9 @@ func (w *world) public(id tenants.AccountID) crypto.PublicKey {
 	return key.(crypto.Signer).Public()
 }
 
-// changeKeys survives a killed process, as tend does.
+// changeKeys makes the next try once it is due, and survives a killed process, as tend does.
 func (w *world) changeKeys() {
+	time.Sleep(time.Until(w.account().Tries.Next))
 	defer func() {
 		switch r := recover().(type) {
 		case nil:
@@ -209,6 +210,37 @@ func TestKeyChangeUndecided(t *testing.T) {
 		w.changeKeys()
 		if now := w.account(); now.Changing || !w.ca.account.Equal(w.public(account.ID)) {
 			t.Errorf("the CA knows another key than the portal: %+v", now)
+		}
+	})
+}
+
+// A change that comes to nothing is tried again in ever longer pauses, none of them shorter than the CA asks for, and whoever
+// waits for it can see why.
+func TestKeyChangePauses(t *testing.T) {
+	inWorld(t, func(w *world) {
+		account := w.opened()
+		w.must(w.operator().ChangeAccountKey(w.ctx, account.ID))
+		w.ca.denies = &acme.Problem{Code: tenants.CASilent}
+		for range 360 { // an hour
+			w.must(w.engine.ChangeKeys(w.ctx))
+			time.Sleep(10 * time.Second)
+		}
+		if tries := w.account().Tries; tries.N < 11 || tries.N > 16 || tries.Cause != tenants.CASilent {
+			t.Errorf("after an hour of silence: %+v, want about 14", tries)
+		}
+		w.ca.denies = &acme.Problem{Code: tenants.CARateLimited, Status: 429, RetryAfter: 3 * time.Hour, Reached: true}
+		w.changeKeys()
+		if tries := w.account().Tries; tries.Cause != tenants.CARateLimited || time.Until(tries.Next) != 3*time.Hour {
+			t.Errorf("after a 429: %+v, now is %s", tries, time.Now())
+		}
+		w.ca.denies = nil
+		w.must(w.engine.ChangeKeys(w.ctx))
+		if !w.account().Changing {
+			t.Error("the CA was asked before the time it named")
+		}
+		w.changeKeys()
+		if now := w.account(); now.Changing || now.Tries.N != 0 {
+			t.Errorf("the CA answers again: %+v", now)
 		}
 	})
 }

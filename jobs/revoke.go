@@ -12,8 +12,8 @@ import (
 )
 
 // revoke tells the CA that a version is not to be trusted any more. That it is to be revoked was saved when a person asked,
-// and a CA that is told twice says so, which is success: a crash before or after the call costs nothing. A failure never
-// ends the turn; when to try again is saved with the version, and what else is due goes on.
+// and a CA that is told twice says so, which is success: a crash before or after the call costs nothing. What the
+// CA answers never ends the turn; when to try again is saved with the version, and what else is due goes on.
 func (t *turn) revoke(ctx context.Context, id tenants.VersionID) error {
 	i := slices.IndexFunc(t.facts.Revoking, func(v tenants.Version) bool { return v.ID == id })
 	v := t.facts.Revoking[i]

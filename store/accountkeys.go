@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"time"
 	"unicode/utf8"
 
 	"perennial/store/seal"
@@ -59,8 +60,9 @@ func (s *System) NextAccountKey(ctx context.Context, id tenants.AccountID) (key 
 }
 
 const (
-	takeNextKeySQL = `update accounts set private_key = $2, key_type = next_type, next_key = null, next_type = '' where id = $1`
-	dropNextKeySQL = `update accounts set next_key = null, next_type = '' where id = $1`
+	takeNextKeySQL = `update accounts set private_key = $2, key_type = next_type, next_key = null, next_type = '', key_tries = 0 where id = $1`
+	dropNextKeySQL = `update accounts set next_key = null, next_type = '', key_tries = 0 where id = $1`
+	triedKeySQL    = `update accounts set key_tries = key_tries + 1, key_next_at = $2, key_cause = $3 where id = $1 and next_type <> ''`
 )
 
 // AccountKeyChanged says that the authority took the new key: the old one is forgotten. Nothing happens when no change is
@@ -90,6 +92,14 @@ func (s *System) AccountKeyRefused(ctx context.Context, id tenants.AccountID, wh
 		t.enter(tenants.Entry{Actor: tenants.System(platform), Action: tenants.DidRollKey, Outcome: tenants.Broke, Object: string(i.ID),
 			Subject: i.Name, Text: clip(fmt.Sprintf("could not change the key of the account %s, whose key stays. The authority says: %s", a.URL, why))})
 		_, err := t.execIssuers(dropNextKeySQL, id)
+		return err
+	})
+}
+
+// AccountKeyDelayed says why a try to change the key came to nothing, and when the next one is due.
+func (s *System) AccountKeyDelayed(ctx context.Context, id tenants.AccountID, cause tenants.Code, next time.Time) error {
+	return s.db.housekeep(ctx, func(t *tx) error {
+		_, err := t.execIssuers(triedKeySQL, id, us(next), cause)
 		return err
 	})
 }

@@ -48,14 +48,16 @@ func (a Authority) With(account tenants.Account) tenants.Issuer {
 func (a Authority) forDryRuns() bool { return a.StagingOf != "" }
 
 const (
-	accountColumns = `a.id, a.issuer_id, a.shard, a.url, a.key_type, case when a.next_type = '' then 0 else 1 end, a.created_at`
+	accountColumns = `a.id, a.issuer_id, a.shard, a.url, a.key_type, case when a.next_type = '' then 0 else 1 end,
+	a.key_tries, a.key_next_at, a.key_cause, a.created_at`
 
 	authoritiesSQL = `select ` + issuerColumns + `, i.accounts, case when i.retired_at > 0 then 1 else 0 end, i.staging_of, ` + accountColumns + `
 from ` + issuerTables + ` join accounts a on a.issuer_id = i.id order by i.rank, i.id, a.shard`
 )
 
 func scanAccount(a *tenants.Account) []any {
-	return []any{&a.ID, &a.Issuer, &a.Shard, &a.URL, &a.KeyType, flag{&a.Changing}, at(&a.Created)}
+	return []any{&a.ID, &a.Issuer, &a.Shard, &a.URL, &a.KeyType, flag{&a.Changing},
+		&a.Tries.N, at(&a.Tries.Next), &a.Tries.Cause, at(&a.Created)}
 }
 
 // authorities lists the issuers that certificates are ordered from, in the operator's order of preference.

@@ -15,7 +15,15 @@ type Account struct {
 	URL      string  // empty before it is registered
 	KeyType  KeyType // empty before its key is made
 	Changing bool    // its key is being changed
+	Tries    KeyTries
 	Created  time.Time
+}
+
+// KeyTries are the tries to change an account's key that came to nothing so far.
+type KeyTries struct {
+	N     int
+	Next  time.Time // when the next one is due
+	Cause Code      // of the last one
 }
 
 // EAB is an external account binding (RFC 8555, section 7.3.4): the leave of an authority's customer to open accounts.

@@ -2,6 +2,7 @@ package views
 
 import (
 	"strconv"
+	"time"
 
 	"perennial/tenants"
 )
@@ -13,6 +14,7 @@ type IssuerAccount struct {
 	URL      string          // empty before it is registered
 	KeyType  tenants.KeyType // empty before its key is made
 	Changing bool            // its key is being changed
+	Tries    tenants.KeyTries
 	InUse    bool            // new orders are placed with it
 	Orders   BudgetLine      // Count is 0 when they are not limited
 }
@@ -39,6 +41,15 @@ func (a IssuerAccount) state() string {
 		return "registered at the first order"
 	}
 	return "takes new orders"
+}
+
+// delay says why the new key has not arrived yet; empty before the first try.
+func (a IssuerAccount) delay(ca string, now time.Time) string {
+	if a.Tries.N == 0 {
+		return ""
+	}
+	why := tenants.Explain(tenants.Finding{Code: a.Tries.Cause}.With("ca", ca))
+	return why.Happened + ". We try again " + when(now, a.Tries.Next) + "."
 }
 
 // subject says which account it is.

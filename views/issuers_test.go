@@ -39,6 +39,7 @@ func issuerPage(role tenants.PlatformRole) IssuerPage {
 func keyChanging() IssuerPage {
 	p := issuerPage(tenants.Operator)
 	p.Issuer.Accounts[0].Changing = true
+	p.Issuer.Accounts[0].Tries = tenants.KeyTries{N: 3, Next: p.Now.Add(7 * time.Minute), Cause: tenants.CASilent}
 	return p
 }
 

@@ -135,7 +135,7 @@ func checkTimes(chain []*x509.Certificate, now time.Time) error {
 			return brokenChain("Certificate %d of the chain ends (%s) before it begins (%s).", i+1, to, from)
 		case cert.NotBefore.After(now.Add(clockSkew)):
 			p := brokenf("Certificate %d of the chain is not valid before %s, while our clock says %s.", i+1, from, now.UTC().Format(time.RFC3339))
-			p.RetryAfter = min(cert.NotBefore.Sub(now.Add(clockSkew)), maxRetryAfter)
+			p.RetryAfter = min(cert.NotBefore.Sub(now.Add(clockSkew)), MaxRetryAfter)
 			return p.reached(true)
 		case !cert.NotAfter.After(now):
 			return brokenChain("Certificate %d of the chain has been expired since %s.", i+1, to)

@@ -134,14 +134,15 @@ func problemOfAnswer(answer *http.Response, body []byte, now time.Time) *Problem
 	return p
 }
 
-const maxRetryAfter = 7 * 24 * time.Hour
+// MaxRetryAfter is how long an authority can put us off at most, whatever it says.
+const MaxRetryAfter = 7 * 24 * time.Hour
 
 // retryAfter reads Retry-After (RFC 9110, section 10.2.3), given in seconds or as a date; zero when it is
 // absent, past or nonsense. Dates are measured against the authority's own clock when it tells its time.
 func retryAfter(h http.Header, now time.Time) time.Duration {
 	value := h.Get("Retry-After")
 	if seconds, err := strconv.ParseUint(value, 10, 63); err == nil {
-		return time.Duration(min(seconds, uint64(maxRetryAfter/time.Second))) * time.Second
+		return time.Duration(min(seconds, uint64(MaxRetryAfter/time.Second))) * time.Second
 	}
 	at, err := http.ParseTime(value)
 	if err != nil {
@@ -150,7 +151,7 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 	if date, err := http.ParseTime(h.Get("Date")); err == nil {
 		now = date
 	}
-	return min(max(0, at.Sub(now)), maxRetryAfter)
+	return min(max(0, at.Sub(now)), MaxRetryAfter)
 }
 
 // clean makes foreign text fit to be stored and shown: valid, printable, on one line, at most limit characters.
