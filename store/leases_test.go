@@ -318,31 +318,38 @@ func TestDecisionsNeedTheLease(t *testing.T) {
 }
 
 // A process whose clock was wrong for a while wrote instants that are far off. Nothing waits for them once the clock is
-// right: no domain, whether it rests or is held, and no bucket.
+// right: no domain, whether it rests or is held, and no bucket. A domain with nothing wrong does not wait for a clock either
+// that was wrong by a day, which may be the last of its certificate; whom an authority put off for days does.
 func TestNothingWaitsForAWrongClock(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, w *storetest.World) {
 		s := tell(t, w)
-		rests, held := s.register(w.Acme, "rests.example"), s.register(w.Acme, "held.example")
+		well, held, put := s.register(w.Acme, "well.example"), s.register(w.Acme, "held.example"), s.register(w.Acme, "put.example")
 		issuer := must[tenants.Issuer](t)(s.sys.Issuer(s.ctx, storetest.Directory))
 		issuer.Limits = tenants.Limits{tenants.CertificatesPerDomain: {Count: 2, Per: time.Hour}}
 		issuer = must[tenants.Issuer](t)(s.sys.SaveIssuer(s.ctx, issuer))
-		charge := tenants.Charge{Limit: tenants.CertificatesPerDomain, Key: "rests.example"}
-		const wrong = 100 * 24 * time.Hour
-		w.Clock.Advance(wrong)
-		s.begin(held)
-		s.begin(rests)
-		check(t, s.sys.Book(s.ctx, issuer.ID, []tenants.Charge{charge}))
-		check(t, s.sys.Rest(s.ctx, rests, owner, w.Clock.Now().Add(time.Hour), tenants.Finding{}, tenants.Waiting))
-		w.Clock.Advance(-wrong)
-		check(t, s.sys.Sweep(s.ctx))
-		if due := must[[]tenants.DomainID](t)(s.sys.Claim(s.ctx, 10)); len(due) != 2 {
-			t.Errorf("due are %v, want both", due)
-		}
-		if _, ok, err := s.sys.Begin(s.ctx, held, "test/2", time.Minute); err != nil || !ok {
-			t.Errorf("it is held by who began when the clock was wrong: %v", err)
-		}
-		if _, at, err := s.sys.BudgetLeft(s.ctx, issuer.ID, charge); err != nil || at.Sub(w.Clock.Now()) > time.Hour {
-			t.Errorf("a token at %v (%v), want one within the hour", at, err)
+		charge := tenants.Charge{Limit: tenants.CertificatesPerDomain, Key: "well.example"}
+		limited := tenants.Finding{Code: tenants.CARateLimited}
+		for _, days := range []time.Duration{1, 100} {
+			wrong := days * 24 * time.Hour
+			w.Clock.Advance(wrong)
+			for _, id := range []tenants.DomainID{held, well, put} {
+				s.begin(id)
+			}
+			check(t, s.sys.Book(s.ctx, issuer.ID, []tenants.Charge{charge}))
+			check(t, s.sys.Rest(s.ctx, well, owner, w.Clock.Now().Add(time.Hour), tenants.Finding{}, tenants.Waiting))
+			check(t, s.sys.Rest(s.ctx, put, owner, w.Clock.Now().Add(time.Hour), limited, tenants.Waiting))
+			w.Clock.Advance(-wrong)
+			check(t, s.sys.Sweep(s.ctx))
+			if due := must[[]tenants.DomainID](t)(s.sys.Claim(s.ctx, 10)); !slices.Contains(due, well) || !slices.Contains(due, held) || slices.Contains(due, put) != (days > 8) {
+				t.Errorf("due after a clock that was %d days ahead are %v", days, due)
+			}
+			if _, ok, err := s.sys.Begin(s.ctx, held, "test/2", time.Minute); err != nil || !ok {
+				t.Errorf("it is held by who began when the clock was wrong: %v", err)
+			}
+			if _, at, err := s.sys.BudgetLeft(s.ctx, issuer.ID, charge); err != nil || at.Sub(w.Clock.Now()) > time.Hour {
+				t.Errorf("a token at %v (%v), want one within the hour", at, err)
+			}
+			w.Clock.Advance(time.Hour)
 		}
 	})
 }

@@ -30,9 +30,14 @@ func (b *bucket) hold(l tenants.Limit, now time.Time) {
 }
 
 // believe takes a bucket whose TAT is further ahead than anything can have moved it for empty at most: a clock that was
-// wrong wrote it, and nobody could order before its time.
+// wrong wrote it, and nobody could order before its time. What the CA said lately may have moved it far.
 func (b *bucket) believe(l tenants.Limit, now time.Time) {
-	if at := l.Most(now); b.tat.After(at.Add(at.Sub(now) + farthest)) {
+	at := l.Most(now)
+	limit := at.Add(at.Sub(now))
+	if now.Sub(b.corrected).Abs() < farthest {
+		limit = limit.Add(farthest)
+	}
+	if b.tat.After(limit) {
 		b.tat, b.flight = at, tenants.Flight{}
 	}
 }
