@@ -15,8 +15,8 @@ type IssuerAccount struct {
 	KeyType  tenants.KeyType // empty before its key is made
 	Changing bool            // its key is being changed
 	Tries    tenants.KeyTries
-	InUse    bool            // new orders are placed with it
-	Orders   BudgetLine      // Count is 0 when they are not limited
+	InUse    bool       // new orders are placed with it
+	Orders   BudgetLine // Count is 0 when they are not limited
 }
 
 // AccountKeyPage is about the key of one of our accounts. It has no field for a passphrase: that is never sent back.

@@ -125,7 +125,7 @@ func TestWhoseTurn(t *testing.T) {
 		{"authority refuses", failingCA(), "Your turn: ask Let’s Encrypt to allow the name", "Copy record"},
 		{"expired", expired(), "expired 3 days ago", "of slack"},
 		{"expired with nothing wrong", expiredWell(), "Our turn: nothing for you to do. We order the next version by ourselves", "\uFFFD"},
-		{"expired with nothing wrong, its code", expiredWell(), `<code id="code">none</code>`, "Nobody"},
+		{"expired with nothing wrong, who acts", expiredWell(), `<p class="big3">Whoever runs this portal</p>`, `id="code"`},
 		{"expired with nothing wrong, its certificate", expiredShown(), "It was not renewed in time.", "What happened"},
 		{"the next CSR is lacking", leakedOwnKey(), `<p class="big3">You</p>`, "Whoever runs your DNS"},
 		{"profile ended, who acts", failingProfile(), `<p class="big3">You</p>`, "Whoever runs your DNS"},
