@@ -16,6 +16,8 @@ RACE     = $(if $(filter true,$(CI))$(shell command -v $$(go env CC)),-race)
 STORIES  = ^TestStory|EveryFault|CallFails
 # The packages without test/, whose tests drive whole programs.
 UNITS    = $(shell go list ./... | grep -v '^perennial/test/')
+# Those where nothing runs at the same time: decisions and drawings. The race detector has nothing to find there.
+PURE     = perennial/tenants perennial/views
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,7 +37,8 @@ check: ## format, fresh generated code, go vet, staticcheck
 	$(TOOL) staticcheck ./...
 
 unit: ## tests of all packages under the race detector; long stories in full without it
-	go run ./test/gotest $(RACE) -short -timeout 30m -skip '$(STORIES)' $(UNITS)
+	go run ./test/gotest $(RACE) -short -timeout 30m -skip '$(STORIES)' $(filter-out $(PURE),$(UNITS))
+	go run ./test/gotest -timeout 10m $(PURE)
 	go run ./test/gotest -timeout 20m -run '$(STORIES)' ./jobs
 
 sim: ## years of the portal in a minute, every promise counted; SEED=n for other chances, STORY=years for one story
@@ -44,8 +47,8 @@ sim: ## years of the portal in a minute, every promise counted; SEED=n for other
 sim-full: ## the same in the sizes that are promised (100,000 names in a week, 2,000 for two years), which takes hours; PART=4 for a quarter
 	GOGC=400 GOMAXPROCS=1 go test -count=1 -timeout 72h -v -run '^TestSim$$/^$(STORY)' ./jobs -sim.seed=$(SEED) -sim.full -sim.part=$(PART)
 
-faults: ## every call of the engine fails in every way, on both engines, which takes ten minutes
-	go run ./test/gotest -timeout 60m -run '^TestEvery' ./jobs -matrix.full
+faults: ## every call of the engine fails in every way, on both engines, and whole fleets renew at once, which takes ten minutes
+	go run ./test/gotest -timeout 60m -run '^TestEvery|^TestStoryRenewalBurst|^TestStoryMassEvent$$' ./jobs -matrix.full -fleet.full
 
 kills: ## 200 times kill -9 during 500 renewals, on both engines, which takes ten minutes; SEED=n for other moments
 	go test -count=1 -timeout 60m -v -run '^TestRampage$$' ./test/e2e -rampage.kills=200 -rampage.seed=$(SEED)
@@ -54,7 +57,7 @@ onboarding: ## 1,000 names at once, while Pebble enforces the limits of Let's En
 	go test -count=1 -timeout 30m -v -run '^TestOnboarding$$' ./jobs -onboarding.full
 
 e2e: ## browser tests and tests of the real binary
-	go run ./test/gotest -timeout 15m ./test/...
+	go run ./test/gotest -timeout 15m -parallel 4 ./test/...
 
 bench: ## measure speed and memory, print one table
 	go run ./test/bench

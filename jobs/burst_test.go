@@ -1,6 +1,7 @@
 package jobs_test
 
 import (
+	"flag"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -11,12 +12,14 @@ import (
 	"perennial/tenants"
 )
 
+var fleetFull = flag.Bool("fleet.full", false, "let whole fleets renew at once, which takes minutes")
+
 // A renewal burst: 2,000 certificates are due at once, the CA takes 300 orders in three hours. The earliest expiry
 // goes first, the budget is used fully but for what is kept back for emergencies, the CA refuses at most once, and nobody
 // starves.
 func TestStoryRenewalBurst(t *testing.T) {
 	count, limit := 2000, tenants.Limit{Count: 300, Per: 3 * time.Hour}
-	if testing.Short() { // a tenth of the fleet at a tenth of the budget
+	if !*fleetFull { // a tenth of the fleet at a tenth of the budget
 		count, limit.Count = 200, 30
 	}
 	inWorld(t, func(w *world) {

@@ -62,12 +62,12 @@ func (w *world) fleet(n int) (ids []tenants.DomainID) {
 	return ids
 }
 
-// 300 certificates, or 100 in short, are replaced within a day, outside of everybody's renewal hours, but for the one that nobody can
+// 300 certificates, or 100 without -fleet.full, are replaced within a day, outside of everybody's renewal hours, but for the one that nobody can
 // renew: it is shown, tried on after the deadline, and replaced once its record is right again.
 func TestStoryMassEvent(t *testing.T) {
 	inWorld(t, func(w *world) {
 		n := 300
-		if testing.Short() {
+		if !*fleetFull {
 			n = 100
 		}
 		ids := w.fleet(n)

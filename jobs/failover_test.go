@@ -27,12 +27,12 @@ func (w *world) second() (ca *fakeCA, home, other tenants.IssuerID) {
 
 // A CA that is silent is left for another after the time that the policy says, and not a moment before; the next renewal
 // goes back. There are never two open orders.
-func TestFailover(t *testing.T) {
+func TestStoryFailover(t *testing.T) {
 	inWorld(t, func(w *world) { failsOver(t, w) })
 }
 
 // So is one whose TLS certificate we do not trust.
-func TestFailoverFromUntrusted(t *testing.T) {
+func TestStoryFailoverFromUntrusted(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.ca.untrusted = true
 		failsOver(t, w)

@@ -216,7 +216,7 @@ func TestProfile(t *testing.T) {
 
 // A certificate can be moved to another authority that the policy allows, deliberately. There it has no profile that only
 // the first one offers, and when that one fails the others are asked.
-func TestMoveToAnotherAuthority(t *testing.T) {
+func TestStoryMoveToAnotherAuthority(t *testing.T) {
 	inWorld(t, func(w *world) {
 		other, home, away := w.second()
 		w.ca.profiles, other.profiles = map[string]string{"short": "6 days"}, map[string]string{"usual": ""}

@@ -141,7 +141,7 @@ func TestRenewalOfForgottenCertificate(t *testing.T) {
 }
 
 // After an outage of new orders alone a renewal still names what it replaces, which spares the budget.
-func TestRenewalAfterOutageReplaces(t *testing.T) {
+func TestStoryRenewalAfterOutageReplaces(t *testing.T) {
 	inWorld(t, func(w *world) {
 		id := w.register("shop.acme.example")
 		w.status(id, tenants.Active)

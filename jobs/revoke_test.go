@@ -45,7 +45,7 @@ func (w *world) gone(id tenants.DomainID) bool {
 }
 
 // A key is reported: the next version comes at once, with another key, and a day later the old one goes.
-func TestLeakedKey(t *testing.T) {
+func TestStoryLeakedKey(t *testing.T) {
 	inWorld(t, func(w *world) {
 		id := w.certified()
 		w.revoke(id, leaked)
@@ -205,7 +205,7 @@ func TestReleaseWhileARevocationWaits(t *testing.T) {
 }
 
 // While the order of the successor waits for the CA's budget, the revocation is tried again all the same.
-func TestRevocationDoesNotWaitForTheBudget(t *testing.T) {
+func TestStoryRevocationDoesNotWaitForTheBudget(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.issuer.Limits = tenants.Limits{tenants.OrdersPerAccount: {Count: 1, Per: 12 * time.Hour}}
 		w.start()

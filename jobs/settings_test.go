@@ -202,7 +202,7 @@ func TestStoryOwnCSRForbidden(t *testing.T) {
 
 // The customer's own key is reported: no order goes out with it, the customer is asked for another CSR, and that one is
 // ordered with at once. Then the old version goes.
-func TestLeakedOwnKey(t *testing.T) {
+func TestStoryLeakedOwnKey(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.must(w.scope.SavePolicy(w.ctx, tenants.Policy{OwnCSR: true}))
 		id := w.register(shop)
@@ -328,7 +328,7 @@ func TestStoryPause(t *testing.T) {
 }
 
 // A pause until the safety line ends there by itself: the renewal is not late.
-func TestPauseUntilTheSafetyLine(t *testing.T) {
+func TestStoryPauseUntilTheSafetyLine(t *testing.T) {
 	inWorld(t, func(w *world) {
 		id := w.register("shop.acme.example")
 		v := w.status(id, tenants.Active)

@@ -9,7 +9,7 @@ import (
 
 // A renewal that waits for a token may have the one kept for emergencies as soon as its safety line passes, not only when
 // somebody happens to look at it.
-func TestEmergencyInTheWaitingRoom(t *testing.T) {
+func TestStoryEmergencyInTheWaitingRoom(t *testing.T) {
 	inWorld(t, func(w *world) {
 		orders := tenants.Limit{Count: 10, Per: 1e6 * time.Hour}
 		w.issuer.Limits = tenants.Limits{tenants.OrdersPerAccount: orders}

@@ -29,20 +29,23 @@ func everyPage(t *testing.T, w *world) {
 	}{
 		{"nobody", strangersPlaces}, {"ops@acme.example", adminsPlaces}, {"operator@portal.example", operatorsPlaces}, {"audit@portal.example", auditorsPlaces},
 	} {
-		b := newTab(t)
-		b.goTo(w.Portal + "/signin")
-		if who.email != "nobody" {
-			b.signIn(w.Portal, who.email)
-		}
-		b.quiet()
-		for _, p := range who.places(b) {
-			t.Run(who.email+" "+p.name, func(t *testing.T) {
-				b := b.in(t)
-				b.visit(w.Portal, p)
-				b.quiet("status of 404", "status of 422", "status of 400", `value "never" does not conform`)
-				b.accessible(axe, func() { b.visit(w.Portal, p) })
-			})
-		}
+		t.Run(who.email, func(t *testing.T) {
+			t.Parallel()
+			b := newTab(t)
+			b.goTo(w.Portal + "/signin")
+			if who.email != "nobody" {
+				b.signIn(w.Portal, who.email)
+			}
+			b.quiet()
+			for _, p := range who.places(b) {
+				t.Run(p.name, func(t *testing.T) {
+					b := b.in(t)
+					b.visit(w.Portal, p)
+					b.quiet("status of 404", "status of 422", "status of 400", `value "never" does not conform`)
+					b.accessible(axe, func() { b.visit(w.Portal, p) })
+				})
+			}
+		})
 	}
 }
 
