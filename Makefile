@@ -36,7 +36,7 @@ check: ## format, fresh generated code, go vet, staticcheck
 	go vet ./...
 	$(TOOL) staticcheck ./...
 
-unit: ## tests of all packages under the race detector; long stories in full without it
+unit: ## tests of all packages, under the race detector where anything runs at the same time
 	go run ./test/gotest $(RACE) -short -timeout 30m -skip '$(STORIES)' $(filter-out $(PURE),$(UNITS))
 	go run ./test/gotest -timeout 10m $(PURE)
 	go run ./test/gotest -timeout 20m -run '$(STORIES)' ./jobs
