@@ -171,7 +171,7 @@ func limited(detail string, buckets []tenants.Charge) tenants.Charge {
 }
 
 // Admit lets as many domains out of each account's waiting room as the account has tokens, and all in turn where the limit
-// was lifted.
+// was lifted. Where none is known they wait while the CA puts us off.
 func (e *Engine) Admit(ctx context.Context) error {
 	all, err := e.sys.Authorities(ctx)
 	if err != nil {
@@ -192,13 +192,12 @@ func (e *Engine) admit(ctx context.Context, issuer tenants.Issuer) error {
 	if issuer.Account == "" {
 		return nil
 	}
-	if limit.Unlimited() {
-		_, err := e.sys.Admit(ctx, issuer.AccountID, scanBatch, 0)
-		return err
-	}
 	left, _, err := e.sys.BudgetLeft(ctx, issuer.ID, tenants.Charge{Limit: tenants.OrdersPerAccount, Key: issuer.Account})
 	if err != nil || left == 0 {
 		return err
+	}
+	if limit.Unlimited() { // some at a time, as a claim takes them
+		left = scanBatch
 	}
 	_, err = e.sys.Admit(ctx, issuer.AccountID, left, limit.Reserve())
 	return err

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"perennial/jobs/acme"
 	"perennial/tenants"
 )
 
@@ -50,5 +51,35 @@ func TestLimitLiftedWhileWaiting(t *testing.T) {
 		w.issuer.Limits = nil
 		w.start()
 		w.until(time.Second, 10*time.Second, func() bool { return len(w.view(second).Versions) == 1 })
+	})
+}
+
+// A CA of which no limits are known puts us off for days. Orders wait as long, and are not taken up each second to find that out.
+func TestPutOffWithoutKnownLimits(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.status(w.register("first.acme.example"), tenants.Active)
+		refusals, until := 0, time.Now().Add(50*time.Hour)
+		w.ca.limit = func() *acme.Problem {
+			if time.Now().Before(until) {
+				refusals++
+				return &acme.Problem{Code: tenants.CARateLimited, Status: 429, RetryAfter: time.Until(until), Reached: true}
+			}
+			return nil
+		}
+		waiting := []tenants.DomainID{w.register("second.acme.example"), w.register("third.acme.example"), w.register("fourth.acme.example")}
+		for _, id := range waiting {
+			w.until(time.Second, time.Minute, func() bool { return w.view(id).Order != nil && !w.view(id).Domain.Finding.OK() })
+		}
+		turns := 0
+		for range 3600 {
+			turns += w.some(500)
+			time.Sleep(time.Second)
+		}
+		if turns > 10 || refusals != 1 {
+			t.Errorf("%d turns within an hour, and %d refusals in all", turns, refusals)
+		}
+		for _, id := range waiting {
+			w.until(time.Minute, 50*time.Hour, func() bool { return len(w.view(id).Versions) == 1 })
+		}
 	})
 }

@@ -34,7 +34,7 @@ func (b *bucket) hold(l tenants.Limit, now time.Time) {
 func (b *bucket) believe(l tenants.Limit, now time.Time) {
 	at := l.Most(now)
 	limit := at.Add(at.Sub(now))
-	if now.Sub(b.corrected).Abs() < farthest {
+	if b.correctedLately(now) {
 		limit = limit.Add(farthest)
 	}
 	if b.tat.After(limit) {
@@ -45,6 +45,22 @@ func (b *bucket) believe(l tenants.Limit, now time.Time) {
 // emptied reports whether the CA said that the bucket has no token yet. What was spent under a limit that was lifted
 // since is not its word.
 func (b bucket) emptied(now time.Time) bool { return !b.corrected.IsZero() && b.tat.After(now) }
+
+// left is how many tokens the bucket has.
+func (b bucket) left(l tenants.Limit, now time.Time) int {
+	if l.Unlimited() && b.emptied(now) {
+		return 0
+	}
+	return l.Left(b.tat, now)
+}
+
+// shut reports whether the bucket has no token because the CA said so lately.
+func (b bucket) shut(l tenants.Limit, now time.Time) bool {
+	return b.emptied(now) && b.left(l, now) == 0 && b.correctedLately(now)
+}
+
+// correctedLately reports whether the CA's word may still be what moved the bucket: it puts us off for days at most.
+func (b bucket) correctedLately(now time.Time) bool { return now.Sub(b.corrected).Abs() < farthest }
 
 const bucketSQL = `select ` + bucketColumns + ` from buckets where issuer_id = $1 and limit_name = $2 and bucket = $3`
 
@@ -385,8 +401,8 @@ func (s *System) Correct(ctx context.Context, id tenants.IssuerID, c tenants.Cha
 	})
 }
 
-// BudgetLeft is how many tokens a bucket has, and when it gets the next one (now when it is full). An unlimited one
-// has 0 left and is told by its issuer's Limits.
+// BudgetLeft is how many tokens a bucket has, and when it gets the next one (now when it is full). An unlimited one has
+// math.MaxInt, or none while the CA puts us off.
 func (s *System) BudgetLeft(ctx context.Context, id tenants.IssuerID, c tenants.Charge) (left int, at time.Time, err error) {
 	q, now := s.db.read(ctx), s.db.now()
 	issuer, err := q.issuer(id)
@@ -399,7 +415,7 @@ func (s *System) BudgetLeft(ctx context.Context, id tenants.IssuerID, c tenants.
 	}
 	limit := issuer.Limits[c.Limit]
 	b.hold(limit, now)
-	return limit.Left(b.tat, now), refill(limit, b.tat, now), nil
+	return b.left(limit, now), refill(limit, b.tat, now), nil
 }
 
 // refill is when a bucket gets its next token: now when it is full.
