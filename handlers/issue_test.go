@@ -105,6 +105,19 @@ func (w *world) openAccount(t *testing.T) {
 	}
 }
 
+// refused notes that the authority takes no order of that account for three days.
+func (w *world) refused(t *testing.T) {
+	t.Helper()
+	i, err := w.DB.System().Issuer(t.Context(), storetest.Directory)
+	if err == nil {
+		charge := tenants.Charge{Limit: tenants.OrdersPerAccount, Key: "https://ca.example/acct/1"}
+		err = w.DB.System().Correct(t.Context(), i.ID, charge, w.Clock.Now().Add(72*time.Hour))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // readProfiles keeps which profiles the authority of the settings offers.
 func (w *world) readProfiles(t *testing.T) {
 	t.Helper()

@@ -34,6 +34,8 @@ var notes = map[string]struct {
 	"resumed":        {"The renewals go on.", false},
 	"issueradded":    {"The authority is added. No certificate comes from it before a policy names it.", false},
 	"limits":         {"The limits count now.", false},
+	"again":          {"Orders go to the authority again. If it refuses one, we wait as long as it says.", false},
+	"notshut":        {"The authority does not put us off there any more, so there is nothing to ask again.", true},
 	"accounts":       {"New orders are spread over that many accounts now.", false},
 	"order":          {"The authorities stand in the new order.", false},
 	"keychange":      {"The new key is on its way to the authority. Until it has agreed, the old one works.", false},

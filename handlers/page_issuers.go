@@ -113,6 +113,20 @@ func (s *Site) saveLimits(v *visit) error {
 	return s.issuerSaved(v, p, "limits", s.DB.Platform(v.actor).SaveOverrides(v.ctx(), i.ID, in))
 }
 
+// askAgain opens a limit that the authority shut.
+func (s *Site) askAgain(v *visit) error {
+	i, err := s.storedIssuer(v)
+	if err != nil {
+		return err
+	}
+	note := "again"
+	err = s.DB.Platform(v.actor).AskAgain(v.ctx(), i.ID, tenants.Charge{Limit: tenants.LimitName(v.FormValue("limit")), Key: v.FormValue("bucket")})
+	if correctable(err) != nil {
+		note, err = "notshut", nil
+	}
+	return s.issuerSaved(v, views.IssuerPage{Issuer: i}, note, err)
+}
+
 // saveAccounts says over how many accounts new orders are spread.
 func (s *Site) saveAccounts(v *visit) error {
 	i, err := s.storedIssuer(v)

@@ -108,6 +108,7 @@ var routes = []route{
 	{"POST", "/issuers/order", platform, tenants.ManageIssuers, (*Site).orderIssuers, page},
 	{"GET", "/issuers/:id", platform, tenants.ReadTenants, (*Site).issuer, page},
 	{"POST", "/issuers/:id/limits", platform, tenants.ManageIssuers, (*Site).saveLimits, page},
+	{"POST", "/issuers/:id/again", platform, tenants.ManageIssuers, (*Site).askAgain, page},
 	{"POST", "/issuers/:id/accounts", platform, tenants.ManageIssuers, (*Site).saveAccounts, page},
 	{"GET", "/issuers/:id/accounts/:account/key", platform, tenants.ManageIssuers, (*Site).confirmKeyChange, page},
 	{"POST", "/issuers/:id/accounts/:account/key", platform, tenants.ManageIssuers, (*Site).changeAccountKey, page},

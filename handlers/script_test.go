@@ -33,6 +33,7 @@ import (
 //	prepare shop.acme.example gives tenant acme a domain with one version: $id, $version
 //	renew shop.acme.example 3 gives $id, which has that name, so many more versions
 //	account                   opens our account at the authority of the settings, as the jobs do
+//	refused                   the authority of the settings puts that account off for three days, as the jobs note it
 //	profiles                  reads which profiles the authority of the settings offers, as the jobs do
 //	push                      marks the certificates of replacements and ends what is over, as the jobs do
 //	flood 70                  repeats the request, 70 times at most, until it is refused
@@ -140,6 +141,8 @@ func (p *player) step(line string) {
 		}
 	case "account":
 		p.world.openAccount(p.t)
+	case "refused":
+		p.world.refused(p.t)
 	case "profiles":
 		p.world.readProfiles(p.t)
 	case "push":

@@ -1,6 +1,7 @@
 package jobs_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -81,5 +82,45 @@ func TestPutOffWithoutKnownLimits(t *testing.T) {
 		for _, id := range waiting {
 			w.until(time.Minute, 50*time.Hour, func() bool { return len(w.view(id).Versions) == 1 })
 		}
+	})
+}
+
+// The operator has the CA asked again before its time. While it refuses, one order learns that and all wait on; once it does
+// not, they all go.
+func TestAskAgain(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.issuer.Limits = tenants.Limits{tenants.OrdersPerAccount: {Count: 20, Per: time.Hour}}
+		w.start()
+		w.status(w.register("first.acme.example"), tenants.Active)
+		refusals, refuses := 0, true
+		w.ca.limit = func() *acme.Problem {
+			if !refuses {
+				return nil
+			}
+			refusals++
+			return &acme.Problem{Code: tenants.CARateLimited, Status: 429, RetryAfter: 50 * time.Hour, Reached: true}
+		}
+		var waiting []tenants.DomainID
+		for _, name := range names(5) {
+			waiting = append(waiting, w.register(name))
+		}
+		w.until(time.Second, time.Minute, func() bool { return refusals == 1 })
+		issuer := w.view(waiting[0]).Certificate.Issuer
+		again := func() {
+			w.must(w.operator().AskAgain(w.ctx, issuer, tenants.Charge{Limit: tenants.OrdersPerAccount, Key: w.account().URL}))
+		}
+		again()
+		for range 60 {
+			w.turn()
+			time.Sleep(time.Second)
+		}
+		if refusals != 2 {
+			t.Errorf("refused %d times, want once more after it was asked again", refusals)
+		}
+		refuses = false
+		again()
+		w.until(time.Minute, time.Hour, func() bool {
+			return !slices.ContainsFunc(waiting, func(id tenants.DomainID) bool { return len(w.view(id).Versions) == 0 })
+		})
 	})
 }

@@ -101,19 +101,15 @@ func (q query) issuerView(a Authority, now time.Time) (v IssuerView, err error) 
 		}
 		v.Accounts = append(v.Accounts, one)
 	}
-	for _, line := range knownLimits(a.Issuer) {
+	lines, err := q.budgetAt(platform, a.Issuer, now)
+	for _, line := range lines {
 		limit := LimitView{BudgetLine: line, Source: sourceOf(line, own)}
 		if o, overridden := own[line.Limit]; overridden {
 			limit.Override = &o
 		}
-		if line.Counted {
-			if limit.BudgetLine, err = q.fullest("", a.ID, line, now); err != nil {
-				return v, err
-			}
-		}
 		v.Limits = append(v.Limits, limit)
 	}
-	return v, nil
+	return v, err
 }
 
 // sourceOf tells where a limit's value comes from.
@@ -128,17 +124,17 @@ func sourceOf(line BudgetLine, own overrides) string {
 	return LimitConfigured
 }
 
-// ordersLeft is what an account may still order.
+// ordersLeft is what an account may still order; nil when nothing limits that.
 func (q query) ordersLeft(i tenants.Issuer, now time.Time) (*BudgetLine, error) {
 	limit := i.Limits[tenants.OrdersPerAccount]
-	if limit.Unlimited() {
-		return nil, nil
-	}
 	line := BudgetLine{Issuer: i.Name, Limit: tenants.OrdersPerAccount, Key: i.Account, Left: limit.Count, Count: limit.Count,
 		Per: limit.Per, Counted: true}
 	b, err := q.bucket(i.ID, tenants.Charge{Limit: tenants.OrdersPerAccount, Key: i.Account})
-	if err == nil && b.tat.After(now) {
-		line.Left, line.RefillsAt, line.Corrected = limit.Left(b.tat, now), refill(limit, b.tat, now), b.corrected
+	if b.hold(limit, now); err == nil && b.tat.After(now) {
+		line = line.of(b, limit, now)
+	}
+	if limit.Unlimited() && !line.Shut {
+		return nil, err
 	}
 	return &line, err
 }

@@ -209,6 +209,7 @@ func TestIssuersAreForOperators(t *testing.T) {
 	must[[]store.IssuerView](t)(w.DB.Platform(auditor).Issuers(s.ctx))
 	for name, err := range map[string]error{
 		"limits":   w.DB.Platform(auditor).SaveOverrides(s.ctx, id, nil),
+		"again":    w.DB.Platform(auditor).AskAgain(s.ctx, id, perAccount),
 		"order":    w.DB.Platform(auditor).SaveIssuerOrder(s.ctx, nil),
 		"accounts": w.DB.Platform(auditor).SaveAccounts(s.ctx, id, "2"),
 		"retire":   w.DB.Platform(auditor).RetireIssuer(s.ctx, id),

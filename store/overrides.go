@@ -99,7 +99,7 @@ func (t *tx) saveOverrides(by tenants.Actor, id tenants.IssuerID, typed map[tena
 	return nil
 }
 
-const refitSQL = `update buckets set tat = $3 where issuer_id = $1 and limit_name = $2 and tat > $3 and corrected_at = 0`
+const refitSQL = `update buckets set tat = $3 where issuer_id = $1 and limit_name = $2 and tat > $3 and corrected_at < $4`
 
 // refit makes the buckets of a limit that changed no emptier than empty. A token that was spent while a slip of the pen said
 // one in a month would otherwise keep its bucket shut for that month, whatever the limit says now. What the CA said stays.
@@ -109,7 +109,7 @@ func (t *tx) refit(id tenants.IssuerID, name tenants.LimitName) error {
 		return err
 	}
 	l := i.Limits[name]
-	_, err = t.exec(refitSQL, id, name, us(l.Empty(t.now.Add(l.Every()))))
+	_, err = t.exec(refitSQL, id, name, us(l.Empty(t.now.Add(l.Every()))), us(t.now.Add(-farthest)))
 	return err
 }
 

@@ -79,28 +79,41 @@ order by i.name, i.id`, tenant)
 		return nil, err
 	}
 	for _, i := range issuers {
-		for _, line := range knownLimits(i) {
-			if line.Counted {
-				if line, err = q.fullest(tenant, i.ID, line, now); err != nil {
-					return nil, err
-				}
+		some, err := q.budgetAt(tenant, i, now)
+		if err != nil {
+			return nil, err
+		}
+		lines = append(lines, some...)
+	}
+	return lines, nil
+}
+
+// budgetAt is one line for each limit of an issuer, over all tenants for the platform. Limits of which nothing is known are left
+// out, unless the CA says that one of them is used up.
+func (q query) budgetAt(tenant tenants.TenantID, i tenants.Issuer, now time.Time) (lines []BudgetLine, err error) {
+	for _, line := range fullLimits(i) {
+		if line.Counted {
+			if line, err = q.fullest(tenant, i.ID, line, now); err != nil {
+				return nil, err
 			}
+		}
+		if !line.Counted || line.Count > 0 || line.Shut {
 			lines = append(lines, line)
 		}
 	}
 	return lines, nil
 }
 
-// knownLimits are the lines of an issuer as pages list them, with full buckets: the limits that apply to it, those of
-// which only the published rule is known, and the exemption of renewals that name what they replace.
-func knownLimits(i tenants.Issuer) (lines []BudgetLine) {
+// fullLimits are the lines of an issuer with full buckets: the limits that we count, known or not, those of which only the
+// published rule is known, and the exemption of renewals that name what they replace.
+func fullLimits(i tenants.Issuer) (lines []BudgetLine) {
 	profile := tenants.ProfileOf(i.Directory)
 	for _, name := range tenants.IssuerLimits {
 		rule, limit := profile.Rule(name), i.Limits[name]
 		if limit.Unlimited() && !name.Counted() {
 			limit = rule.Allows
 		}
-		if !limit.Unlimited() {
+		if !limit.Unlimited() || name.Counted() {
 			lines = append(lines, BudgetLine{Issuer: i.Name, Limit: name, Left: limit.Count, Count: limit.Count, Per: limit.Per,
 				Counted: name.Counted(), Rule: rule})
 		}
@@ -146,6 +159,11 @@ func (q query) fullest(tenant tenants.TenantID, issuer tenants.IssuerID, line Bu
 	}
 	limit := tenants.Limit{Count: line.Count, Per: line.Per}
 	b.hold(limit, now)
-	line.Left, line.RefillsAt, line.Corrected = limit.Left(b.tat, now), refill(limit, b.tat, now), b.corrected
-	return line, err
+	return line.of(b, limit, now), err
+}
+
+// of is the line with what a bucket says.
+func (l BudgetLine) of(b bucket, limit tenants.Limit, now time.Time) BudgetLine {
+	l.Left, l.RefillsAt, l.Corrected, l.Shut = b.left(limit, now), refill(limit, b.tat, now), b.corrected, b.shut(limit, now)
+	return l
 }

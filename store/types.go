@@ -167,7 +167,7 @@ type PlannedRenewal struct {
 }
 
 // BudgetLine is one limit of an issuer: the fullest bucket that concerns the tenant, or only its rule where nobody
-// counts. A line without Count is an exemption.
+// counts. A line without Count is an exemption, or shut where no limit is known.
 type BudgetLine struct {
 	Issuer    string
 	Limit     tenants.LimitName
@@ -177,6 +177,7 @@ type BudgetLine struct {
 	Per       time.Duration
 	RefillsAt time.Time    // when the next token is back; zero when full
 	Corrected time.Time    // when the CA's own answer set it; zero: ours, counted
+	Shut      bool         // there is none left because the CA said so; see Platform.AskAgain
 	Counted   bool         // the ledger counts it; otherwise Left means nothing
 	Rule      tenants.Rule // what the CA publishes of it; without Source nothing is known
 }

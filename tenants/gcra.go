@@ -103,7 +103,12 @@ func (l Limit) Left(tat, now time.Time) int {
 }
 
 // Empty is the TAT of a bucket that has no token before until: what a CA's 429 with Retry-After says of it.
-func (l Limit) Empty(until time.Time) time.Time { return until.Add(l.full() - l.Every()) }
+func (l Limit) Empty(until time.Time) time.Time { return l.Holding(1, until) }
+
+// Holding is the TAT of a bucket that has n tokens at now, of at most Count.
+func (l Limit) Holding(n int, now time.Time) time.Time {
+	return now.Add(l.full() - time.Duration(min(n, l.Count))*l.Every())
+}
 
 // Most is the TAT of a bucket that was emptied at now; now when it is unlimited.
 func (l Limit) Most(now time.Time) time.Time { return now.Add(l.full()) }

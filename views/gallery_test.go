@@ -122,6 +122,7 @@ func gallery() map[string]templ.Component {
 		"issuer-retired":        IssuerDetail(IssuerPage{Page: operatorPage(tenants.Operator), Issuer: otherIssuer()}),
 		"issuers-moved":         Issuers(issuersMoved()),
 		"issuer-changing":       IssuerDetail(keyChanging()),
+		"issuer-put-off":        IssuerDetail(putOff(tenants.Operator)),
 		"account-change":        ChangeAccountKey(accountKeyPage()),
 		"account-refused":       ChangeAccountKey(accountKeyRefused()),
 		"account-export":        ExportAccountKey(accountKeyPage()),

@@ -137,13 +137,18 @@ func (i Issuer) inUse() (n int) {
 
 // left is what all accounts in use may order together.
 func (i Issuer) left() BudgetLine {
-	sum := BudgetLine{Counted: true}
+	sum := BudgetLine{Counted: true, Shut: i.inUse() > 0}
 	for _, a := range i.Accounts {
 		if a.InUse {
-			sum.Left, sum.Count = sum.Left+a.Orders.Left, sum.Count+a.Orders.Count
+			sum.Left, sum.Count, sum.Shut = sum.Left+a.Orders.Left, sum.Count+a.Orders.Count, sum.Shut && a.Orders.Shut
 		}
 	}
 	return sum
+}
+
+// shut reports whether the authority puts us off anywhere.
+func (i Issuer) shut() bool {
+	return slices.ContainsFunc(i.Limits, func(l IssuerLimit) bool { return l.Shut })
 }
 
 func (i Issuer) lede() string {
@@ -221,6 +226,8 @@ func (p IssuerPage) accountsTyped() string {
 // says tells where the value of a limit comes from, and since when.
 func (l IssuerLimit) says(now time.Time) (icon, who, how string) {
 	switch {
+	case l.Shut:
+		return "ca", "Corrected by the authority", "its answer " + moment(now, l.Corrected)
 	case l.Ours:
 		return "person", "Set by " + l.By, date(now, l.At)
 	case l.Configured:

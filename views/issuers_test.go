@@ -43,6 +43,17 @@ func keyChanging() IssuerPage {
 	return p
 }
 
+// putOff is an authority that says that two limits are used up, one of which it does not publish.
+func putOff(role tenants.PlatformRole) IssuerPage {
+	p := issuerPage(role)
+	orders := BudgetLine{Limit: tenants.OrdersPerAccount, Key: p.Issuer.Accounts[0].URL, Counted: true, Shut: true,
+		RefillsAt: noon.Add(52 * hour), Corrected: noon.Add(-2 * hour)}
+	p.Limits[0], p.Limits[1].Shut, p.Limits[1].Left = IssuerLimit{BudgetLine: orders}, true, 0
+	p.Limits[1].RefillsAt, p.Limits[1].Corrected = noon.Add(3*hour), noon.Add(-hour/2)
+	p.Issuer.Accounts[0].Orders = orders
+	return p
+}
+
 func issuersMoved() IssuersPage {
 	p := issuersPage()
 	p.Error = "The authorities have changed meanwhile. Look again, then order them."

@@ -113,10 +113,14 @@ func (p OverviewPage) ordersCell() overviewCell {
 	c := overviewCell{ID: "orders", Label: "Orders left", Value: "no limit", URL: "#h-limits"}
 	tightest := 2.0
 	for _, b := range p.Budgets {
-		if b.Orders.Count > 0 && b.Orders.share() < tightest {
-			tightest = b.Orders.share()
-			c.Value, c.Fine = number(b.Orders.Left), "of "+number(b.Orders.Count)+", "+b.Issuer
-			c.Bad = b.Orders.Left <= b.Reserve
+		o := b.Orders
+		if o.Count == 0 && !o.Shut || o.share() >= tightest {
+			continue
+		}
+		tightest = o.share()
+		c.Value, c.Fine, c.Bad = number(o.Left), "of "+number(o.Count)+", "+b.Issuer, o.Left <= b.Reserve
+		if o.Shut {
+			c.Fine = b.Issuer + " until " + date(p.Now, o.RefillsAt)
 		}
 	}
 	return c
@@ -212,7 +216,10 @@ func (b AccountBudget) id() string { return "account-" + string(b.ID) + "-" + st
 // fine tells accounts at one authority apart.
 func (b AccountBudget) fine() string {
 	s := "orders are not limited"
-	if b.Orders.Count > 0 {
+	switch {
+	case b.Orders.Shut:
+		s = "the authority puts us off"
+	case b.Orders.Count > 0:
 		s = number(b.Orders.Count) + " orders in " + length(b.Orders.Per)
 	}
 	if b.Of > 1 {

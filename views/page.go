@@ -193,7 +193,7 @@ type PlannedRenewal struct {
 }
 
 // BudgetLine is one limit of the authority and what is left of it, or only its rule where nobody counts. A line without
-// Count is an exemption.
+// Count is an exemption, or shut where no limit is known.
 type BudgetLine struct {
 	Issuer    string
 	Limit     tenants.LimitName
@@ -203,6 +203,7 @@ type BudgetLine struct {
 	Per       time.Duration
 	RefillsAt time.Time    // of the next token; zero when full
 	Corrected time.Time    // of the authority's answer that corrected it; zero: our own count
+	Shut      bool         // none is left because the authority said so
 	Counted   bool         // we count; otherwise Left means nothing
 	Rule      tenants.Rule // what the authority publishes of it; without Source nothing is known
 }

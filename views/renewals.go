@@ -299,9 +299,19 @@ func (b BudgetLine) share() float64 {
 	return float64(b.Left) / float64(b.Count)
 }
 
+// until says when there is one again, where the authority put us off.
+func (b BudgetLine) until(now time.Time) string {
+	if !b.Shut {
+		return ""
+	}
+	return "next one " + when(now, b.RefillsAt)
+}
+
 // left is what can still be spent, in words.
 func (b BudgetLine) left() string {
 	switch {
+	case b.Count == 0 && b.Shut:
+		return "none"
 	case b.Count == 0:
 		return "no limit"
 	case !b.Counted:
@@ -314,7 +324,7 @@ func (b BudgetLine) left() string {
 func (b BudgetLine) refills(now time.Time) (at, rate string) {
 	rate = b.rate()
 	switch {
-	case b.Count == 0:
+	case b.Count == 0 && !b.Shut:
 		return "never needed", rate
 	case !b.Counted:
 		return rate, ""

@@ -184,6 +184,9 @@ func keyWords(k tenants.KeyType) string {
 // limitWords names a limit of the authority and, in the fine line, whose it is and how fast it refills.
 func (b BudgetLine) words() (name, fine string) {
 	rate := number(b.Count) + " in " + length(b.Per)
+	if b.Shut && b.Count == 0 {
+		rate = "limit not known"
+	}
 	switch b.Limit {
 	case tenants.OrdersPerAccount:
 		return "New orders", rate + ", shared by everybody"
@@ -194,7 +197,7 @@ func (b BudgetLine) words() (name, fine string) {
 	case tenants.FailuresPerName:
 		return "Failed checks", worst(rate, b.Key)
 	case tenants.ConsecutiveFailures:
-		return "Failed checks in a row", number(b.Count) + " for one name, then it is paused"
+		return "Failed checks in a row", worst(number(b.Count)+" for one name, then it is paused", b.Key)
 	case tenants.AccountsPerAddress:
 		return "New accounts", rate + " from one address"
 	case tenants.RenewalsReplacing:
