@@ -25,7 +25,7 @@ const (
 	serveSQL = `update accounts set served_rank = $2 where id = $1 and served_rank < $2`
 )
 
-// rank gives a new name its place between those of all tenants, which it keeps until its order ends. In the other lanes
+// rank gives a new name, or a wish, its place between those of all tenants, which it keeps until its order ends. In the other lanes
 // there are no ranks.
 func (t *tx) rank(d *domainRow, id tenants.AccountID) error {
 	if d.lane() != laneNew {
@@ -111,7 +111,7 @@ func (q query) admitted(id tenants.AccountID) (n int, err error) {
 }
 
 // Admit lets domains out of an account's waiting room, the most urgent lane first and in it the earliest expiry; new
-// names go by turns of their tenants. It stops when as many as there are tokens are out that did not spend yet. Of these
+// names and wishes go by turns of their tenants. It stops when as many as there are tokens are out that did not spend yet. Of these
 // tokens, kept are for emergencies alone. It returns how many it woke.
 func (s *System) Admit(ctx context.Context, id tenants.AccountID, tokens, kept int) (woken int, err error) {
 	var waits int

@@ -44,7 +44,7 @@ type agenda struct {
 	working      bool
 	leaseOwner   string
 	leaseUntil   time.Time
-	rank         tenants.Rank      // in the lane of new names, from entering the waiting room to the end of the order
+	rank         tenants.Rank      // in their lane, from entering the waiting room to the end of the order
 	awaiting     tenants.AccountID // whose waiting room it is in
 	admitted     tenants.AccountID // whose waiting room let it out
 	silent       tenants.IssuerID  // whose answer it waits for
@@ -54,7 +54,7 @@ type agenda struct {
 const (
 	laneEmergency = 0 // may spend what is kept back of each limit
 	laneRenewal   = 1
-	laneNew       = 2
+	laneNew       = 2 // new names, and renewals that are only wished for
 	laneSlow      = 3 // keeps failing
 	lanes         = 4
 )
@@ -68,7 +68,7 @@ func (d *domainRow) lane() int {
 		return laneEmergency
 	case slow:
 		return laneSlow
-	case d.hasVersion:
+	case d.hasVersion && !d.reason.Wished():
 		return laneRenewal
 	}
 	return laneNew

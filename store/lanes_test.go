@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -241,6 +242,52 @@ func TestFailuresToSpare(t *testing.T) {
 		w.Clock.Advance(36*time.Minute + time.Second)
 		if spent = order(); !spent.OK {
 			t.Errorf("two may fail again, and yet %+v", spent)
+		}
+	})
+}
+
+// A tenant that has all it owns renewed each day, by its policy or by hand, keeps no first name of another waiting, and no renewal
+// that is due. Its wishes are no emergencies before they have to be.
+func TestWishesTakeTurns(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, w *storetest.World) {
+		s := tell(t, w)
+		i := s.issuer(tenants.Limits{tenants.OrdersPerAccount: {Count: 1, Per: time.Hour}})
+		const life = 30 * 24 * time.Hour
+		var wished []tenants.DomainID
+		for n, why := range []tenants.Reason{tenants.OnRequest, tenants.SettingsChanged, tenants.AgainstPolicy, tenants.AgainstPolicy} {
+			id := s.register(w.Acme, name(n))
+			s.issue(id, life)
+			s.order(id, why)
+			s.awaits(i, id)
+			wished = append(wished, id)
+		}
+		due := s.register(w.Northwind, "due.example")
+		s.issue(due, 2*life)
+		s.order(due, tenants.LastThird)
+		first := s.register(w.Northwind, "first.example")
+		s.awaits(i, first)
+		s.awaits(i, due)
+		var went []tenants.DomainID
+		for range 3 {
+			got := s.admits(i, 1, 0)
+			for _, id := range got {
+				s.begin(id)
+				if !s.spends(i, id).OK {
+					t.Fatalf("%s was let out and may not spend", id)
+				}
+				check(t, s.sys.Rest(s.ctx, id, owner, w.Clock.Now().Add(10000*time.Hour), tenants.Finding{}, tenants.Renewing))
+			}
+			went = append(went, got...)
+			w.Clock.Advance(time.Hour)
+		}
+		if len(went) != 3 || went[0] != due || !slices.Contains(went[1:], first) || !slices.Contains(went[1:], wished[0]) {
+			t.Errorf("%v went, want the renewal that is due, then the other tenant's first name and one wish", went)
+		}
+		w.Clock.Advance(life)
+		s.awaits(i, wished[3])
+		must[int](t)(s.sys.Admit(s.ctx, i.AccountID, 1, 0))
+		if s.spends(i, wished[1]).OK || !s.spends(i, wished[3]).OK {
+			t.Error("another wish went before the one that is past its safety line")
 		}
 	})
 }

@@ -34,7 +34,7 @@ type PlatformOverview struct {
 	Refused  []RefusedRevocation // versions that an authority refuses to revoke, first asked first, at most refusedShown
 	Refusals int                 // how many there are
 	Running  []RunningState      // open orders, in the order of their states
-	Lanes    [lanes]LaneLoad     // emergencies, renewals, new names, names that keep failing
+	Lanes    [lanes]LaneLoad     // emergencies, renewals, new names and wishes, names that keep failing
 	Budgets  []AccountBudget
 	Planned  []DayLoad // renewals with a place in the plan, today (UTC) and 13 more days; only Costly is counted
 }

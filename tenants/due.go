@@ -37,6 +37,16 @@ func (r Reason) Emergency() bool {
 	return false
 }
 
+// Wished reports whether somebody wants the renewal before the certificate needs it. Such ones take turns with new names, or one
+// tenant's wishes could use up what all others need.
+func (r Reason) Wished() bool {
+	switch r {
+	case OnRequest, SettingsChanged, AgainstPolicy:
+		return true
+	}
+	return false
+}
+
 // Spread reports whether renewals of that reason may be spread over hours and slots ([Verdict.Movable] says it of one).
 // What a person asked for is neither spread nor an emergency: it goes out at once.
 func (r Reason) Spread() bool {

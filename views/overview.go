@@ -26,7 +26,7 @@ type OverviewPage struct {
 	Refused  []RefusedRevocation // first asked first, not more than a table takes
 	Refusals int                 // how many there are
 	Running  []RunningState
-	Lanes    [4]LaneLoad // emergencies, renewals, new names, names that keep failing
+	Lanes    [4]LaneLoad // emergencies, renewals, new names and wishes, names that keep failing
 	Budgets  []AccountBudget
 	Planned  []DayLoad // today and the 13 days that follow
 	Outages  []Outage

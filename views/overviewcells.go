@@ -157,7 +157,7 @@ func (p OverviewPage) newNames() string {
 	return s
 }
 
-var laneWords = [...]string{"Emergencies", "Renewals", "New names", "Slow lane"}
+var laneWords = [...]string{"Emergencies", "Renewals", "New and wished", "Slow lane"}
 
 func (l LaneLoad) lag(now time.Time) string {
 	if l.Due == 0 || l.Since.IsZero() {
