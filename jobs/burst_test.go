@@ -26,7 +26,7 @@ func TestStoryRenewalBurst(t *testing.T) {
 		r := rand.New(rand.NewPCG(1, 2))
 		ids := make([]tenants.DomainID, count)
 		for i, name := range names(count) {
-			w.ca.validity = 60*aDay + time.Duration(r.IntN(int(30*aDay)))
+			w.ca.validity = 60*aDay + time.Duration(r.IntN(int(6*aDay)))
 			ids[i] = w.register(name)
 			w.must(w.engine.Tend(w.ctx, ids[i]))
 		}
@@ -44,7 +44,7 @@ func TestStoryRenewalBurst(t *testing.T) {
 			return nil
 		}
 		w.ca.orders, w.ca.placed = w.ca.orders[:count:count], nil
-		w.must(w.scope.SavePolicy(w.ctx, tenants.Policy{RenewDays: 50}))
+		w.must(w.scope.SavePolicy(w.ctx, tenants.Policy{RenewDays: 20}))
 		time.Sleep(49 * aDay) // the machine was off: every window is over, no safety line is passed
 		begun := time.Now()
 		step := limit.Every() / 2

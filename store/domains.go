@@ -68,7 +68,7 @@ func (d *domainRow) lane() int {
 		return laneEmergency
 	case slow:
 		return laneSlow
-	case d.hasVersion && !d.reason.Wished():
+	case d.hasVersion && !d.reason.Wished(d.windowStart, d.notBefore, d.notAfter):
 		return laneRenewal
 	}
 	return laneNew

@@ -37,12 +37,15 @@ func (r Reason) Emergency() bool {
 	return false
 }
 
-// Wished reports whether somebody wants the renewal before the certificate needs it. Such ones take turns with new names, or one
-// tenant's wishes could use up what all others need.
-func (r Reason) Wished() bool {
+// Wished reports whether somebody wants a renewal whose window begins at start, before the certificate needs one: its last third,
+// or half, comes later. Such ones take turns with new names, or one tenant's wishes could use up what all others need.
+func (r Reason) Wished(start, notBefore, notAfter time.Time) bool {
 	switch r {
 	case OnRequest, SettingsChanged, AgainstPolicy:
 		return true
+	case AtThreshold, LastThird:
+		usual, _ := RenewalFacts{NotBefore: notBefore, NotAfter: notAfter}.lastPart()
+		return start.Before(usual)
 	}
 	return false
 }

@@ -367,3 +367,31 @@ func TestDueNeverStorms(t *testing.T) {
 		}
 	}
 }
+
+// What a certificate needs goes before new names; what somebody wants sooner does not.
+func TestWished(t *testing.T) {
+	for name, c := range map[string]struct {
+		f    func(*RenewalFacts)
+		want bool
+	}{
+		"the last third": {func(*RenewalFacts) {}, false},
+		"the authority's window": {func(f *RenewalFacts) {
+			f.ARI = RenewalInfo{Start: epoch.Add(30 * day), End: epoch.Add(32 * day), Fetched: epoch}
+		}, false},
+		"30 days before the end":       {func(f *RenewalFacts) { f.Policy.RenewDays = 30 }, false},
+		"45 days before the end":       {func(f *RenewalFacts) { f.Policy.RenewDays = 45 }, true},
+		"the last quarter":             {func(f *RenewalFacts) { f.Policy.RenewPart = 0.25 }, false},
+		"nearly all of the lifetime":   {func(f *RenewalFacts) { f.Policy.RenewPart = 0.9 }, true},
+		"the policy's age of keys":     {func(f *RenewalFacts) { f.KeyCreated, f.Policy.MaxKeyDays = epoch, 1 }, true},
+		"a person":                     {func(f *RenewalFacts) { f.Asked = epoch.Add(day) }, true},
+		"the key in other hands":       {func(f *RenewalFacts) { f.Compromised = epoch.Add(day) }, false},
+		"half of six days":             {func(f *RenewalFacts) { f.NotAfter = epoch.Add(6 * day) }, false},
+		"half of six days by a policy": {func(f *RenewalFacts) { f.NotAfter, f.Policy.RenewDays = epoch.Add(6*day), 30 }, false},
+	} {
+		f := factsFor(90*day, 1).with(c.f)
+		due := Due(f, epoch.Add(day))
+		if got := due.Reason.Wished(due.Start, f.NotBefore, f.NotAfter); got != c.want {
+			t.Errorf("%s (%s from %v): wished is %v", name, due.Reason, due.Start, got)
+		}
+	}
+}
