@@ -110,6 +110,7 @@ func gallery() map[string]templ.Component {
 		"overview-quiet":        Overview(quietOverview()),
 		"overview-empty":        Overview(emptyOverview()),
 		"overview-refused":      Overview(refusingOverview()),
+		"overview-put-off":      Overview(putOffOverview()),
 		"overview-outage":       Overview(brokenOverview()),
 		"cause":                 FailingCause(causePage()),
 		"cause-none":            FailingCause(CausePage{Page: operatorPage(tenants.Operator), Code: tenants.CAStuck}),

@@ -1,6 +1,7 @@
 package views
 
 import (
+	"slices"
 	"time"
 
 	"perennial/tenants"
@@ -99,10 +100,13 @@ type headline struct {
 // lateQueue is how late a due domain may be before something must be wrong with the workers.
 const lateQueue = 10 * time.Minute
 
+// longOff is for how long an authority may put us off before somebody should ask whether it means it.
+const longOff = 6 * time.Hour
+
 // headline names the worst thing: first what stops everything, then what only the operator can repair, then what is about to
 // break for want of others.
 func (p OverviewPage) headline() headline {
-	for _, worst := range []func() (headline, bool){p.stalled, p.ours, p.unrevoked, p.endangered, p.lost} {
+	for _, worst := range []func() (headline, bool){p.stalled, p.ours, p.putOff, p.unrevoked, p.endangered, p.lost} {
 		if h, found := worst(); found {
 			h.Strong = "Look here first."
 			h.Rest += p.safe()
@@ -143,6 +147,17 @@ func (p OverviewPage) ours() (headline, bool) {
 	}
 	return headline{Rest: worst.explained().Happened + ": " + plural(worst.Count, "certificate") + " " + verb(worst.Count, "wait") + ", " +
 		worst.nearest(p.Now) + ".", URL: CauseURL(worst.Code)}, true
+}
+
+// putOff: orders wait for an authority that put one of our accounts off for long.
+func (p OverviewPage) putOff() (headline, bool) {
+	i := slices.IndexFunc(p.Budgets, func(b AccountBudget) bool { return b.Orders.Shut && b.Orders.RefillsAt.Sub(p.Now) > longOff })
+	if i < 0 || p.waiting() == 0 {
+		return headline{}, false
+	}
+	b := p.Budgets[i]
+	return headline{Rest: b.Issuer + " takes no orders before " + date(p.Now, b.Orders.RefillsAt) + ", and " + plural(p.waiting(), "order") + " " +
+		wait(p.waiting()) + " for a place. If that is a mistake, have it repaired there and ask again.", URL: IssuerURL(b.ID), Act: "Show authority"}, true
 }
 
 // unrevoked: whoever has a key that was reported goes on being believed.

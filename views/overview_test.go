@@ -26,7 +26,6 @@ func overviewPage() OverviewPage {
 	return p
 }
 
-// quietOverview is the quiet day: nothing is the operator's to do.
 // refusingOverview has versions that an authority refuses to revoke.
 func refusingOverview() OverviewPage {
 	p := quietOverview()
@@ -38,6 +37,7 @@ func refusingOverview() OverviewPage {
 	return p
 }
 
+// quietOverview is the quiet day: nothing is the operator's to do.
 func quietOverview() OverviewPage {
 	p := OverviewPage{Page: operatorPage(tenants.Operator), Period: "24h", Renewed: 1839, Lead: 30*day2 + hour, Valid: 9640, NextExpiry: noon.Add(15 * day2),
 		FirstIssued: 120, FirstsFailed: 4}
@@ -60,6 +60,15 @@ func quietOverview() OverviewPage {
 func brokenOverview() OverviewPage {
 	p := quietOverview()
 	p.Outages = []Outage{outageCA()}
+	return p
+}
+
+// putOffOverview is a portal that the authority takes no orders from.
+func putOffOverview() OverviewPage {
+	p := quietOverview()
+	p.Lanes[2].Waiting = 1480
+	o := &p.Budgets[0].Orders
+	o.Left, o.Shut, o.RefillsAt, o.Corrected = 0, true, noon.Add(52*hour), noon.Add(-hour)
 	return p
 }
 
@@ -94,19 +103,26 @@ func TestHeadline(t *testing.T) {
 	slow.Lanes[3] = LaneLoad{Due: 5, Since: noon.Add(-5 * hour)}
 	today := overviewPage()
 	today.NextExpiry = noon.Add(hour)
+	soon, nobody := putOffOverview(), putOffOverview()
+	soon.Budgets[0].Orders.RefillsAt = noon.Add(hour)
+	nobody.Lanes[2].Waiting = 0
+	const calm = "Nothing is yours to do. 9,640 certificates are valid, the nearest expiry is in 15 days."
 	for name, c := range map[string]struct {
 		page OverviewPage
 		want string
 	}{
-		"ours":    {busy, "Look here first. Our own DNS zone refused a record: 41 certificates wait, nearest expiry in 6 days. Nothing expires today."},
-		"today":   {today, "Look here first. Our own DNS zone refused a record: 41 certificates wait, nearest expiry in 6 days."},
-		"others":  {others, "Look here first. 2 certificates expire within 7 days and will not renew without help. Most of all: CAA record forbids it, Acme Retail and 3 more. Nothing expires today."},
-		"lost":    {lost, "Look here first. 1 certificate expired in the last 7 days. Most of all: name no longer points to us, Northwind. Nothing expires today."},
-		"waits":   {waits, "Nothing is yours to do. 9,640 certificates are valid, the nearest expiry is in 15 days. 2 renewals fail and wait for somebody else."},
-		"quiet":   {quietOverview(), "Nothing is yours to do. 9,640 certificates are valid, the nearest expiry is in 15 days."},
-		"slow":    {slow, "Nothing is yours to do. 9,640 certificates are valid, the nearest expiry is in 15 days."},
-		"nothing": {emptyOverview(), "Nothing is yours to do. No certificate was issued so far."},
-		"late":    {late, "Look here first. 136 domains wait for a worker, the first since 11:41 UTC. See whether a process of the portal runs and has workers. Nothing expires today."},
+		"put off":                      {putOffOverview(), "Look here first. Let’s Encrypt takes no orders before 25 Nov, and 1,480 orders wait for a place. If that is a mistake, have it repaired there and ask again. Nothing expires today."},
+		"put off for an hour":          {soon, calm},
+		"put off, and nobody ordering": {nobody, calm},
+		"ours":                         {busy, "Look here first. Our own DNS zone refused a record: 41 certificates wait, nearest expiry in 6 days. Nothing expires today."},
+		"today":                        {today, "Look here first. Our own DNS zone refused a record: 41 certificates wait, nearest expiry in 6 days."},
+		"others":                       {others, "Look here first. 2 certificates expire within 7 days and will not renew without help. Most of all: CAA record forbids it, Acme Retail and 3 more. Nothing expires today."},
+		"lost":                         {lost, "Look here first. 1 certificate expired in the last 7 days. Most of all: name no longer points to us, Northwind. Nothing expires today."},
+		"waits":                        {waits, "Nothing is yours to do. 9,640 certificates are valid, the nearest expiry is in 15 days. 2 renewals fail and wait for somebody else."},
+		"quiet":                        {quietOverview(), "Nothing is yours to do. 9,640 certificates are valid, the nearest expiry is in 15 days."},
+		"slow":                         {slow, "Nothing is yours to do. 9,640 certificates are valid, the nearest expiry is in 15 days."},
+		"nothing":                      {emptyOverview(), "Nothing is yours to do. No certificate was issued so far."},
+		"late":                         {late, "Look here first. 136 domains wait for a worker, the first since 11:41 UTC. See whether a process of the portal runs and has workers. Nothing expires today."},
 	} {
 		h := c.page.headline()
 		if got := h.Strong + " " + h.Rest; got != c.want {
@@ -127,11 +143,12 @@ func TestOverviewNumbers(t *testing.T) {
 		page OverviewPage
 		want string
 	}{
-		"busy":  {overviewPage(), "97.0% 55 of 1,839 failed | 9 3 of them will not renew! | 58 6 causes, 14 tenants! | 29 oldest 4 minutes | 30 days left at renewal, median | 21 of 300, Let’s Encrypt!"},
-		"quiet": {quietOverview(), "100.0% all 1,839 in 24 h | 0 nearest in 15 days | 0 nobody waits | 29 oldest 4 minutes | 30 days left at renewal, median | 291 of 300, Let’s Encrypt"},
-		"empty": {emptyOverview(), "none no order ended in 1 h | 0 there is none | 0 nobody waits | 0 nothing is under way | none nothing renewed in 1 h | no limit"},
-		"never": {never, "0.0% 3 of 3 failed! | 0 nearest in 15 days | 0 nobody waits | 29 oldest 4 minutes | none nothing renewed in 24 h | 291 of 300, Let’s Encrypt"},
-		"late":  {late, "100.0% all 1,839 in 24 h | 0 nearest in 15 days | 0 nobody waits | 29 oldest 4 minutes | none half were renewed after their end! | 291 of 300, Let’s Encrypt"},
+		"put off": {putOffOverview(), "100.0% all 1,839 in 24 h | 0 nearest in 15 days | 0 nobody waits | 29 oldest 4 minutes | 30 days left at renewal, median | 0 Let’s Encrypt until 25 Nov!"},
+		"busy":    {overviewPage(), "97.0% 55 of 1,839 failed | 9 3 of them will not renew! | 58 6 causes, 14 tenants! | 29 oldest 4 minutes | 30 days left at renewal, median | 21 of 300, Let’s Encrypt!"},
+		"quiet":   {quietOverview(), "100.0% all 1,839 in 24 h | 0 nearest in 15 days | 0 nobody waits | 29 oldest 4 minutes | 30 days left at renewal, median | 291 of 300, Let’s Encrypt"},
+		"empty":   {emptyOverview(), "none no order ended in 1 h | 0 there is none | 0 nobody waits | 0 nothing is under way | none nothing renewed in 1 h | no limit"},
+		"never":   {never, "0.0% 3 of 3 failed! | 0 nearest in 15 days | 0 nobody waits | 29 oldest 4 minutes | none nothing renewed in 24 h | 291 of 300, Let’s Encrypt"},
+		"late":    {late, "100.0% all 1,839 in 24 h | 0 nearest in 15 days | 0 nobody waits | 29 oldest 4 minutes | none half were renewed after their end! | 291 of 300, Let’s Encrypt"},
 	} {
 		var cells []string
 		for _, n := range c.page.cells() {
