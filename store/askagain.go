@@ -15,6 +15,9 @@ func (p *Platform) AskAgain(ctx context.Context, id tenants.IssuerID, c tenants.
 		return err
 	}
 	return p.db.write(ctx, func(t *tx) error {
+		if _, err := t.exec(askAgainSQL, id, us(t.now), tenants.CARateLimited, tenants.BudgetSpent, tenants.FailedTooOften, tenants.FailedInARow); err != nil {
+			return err // before the bucket is locked, as every writer does
+		}
 		i, b, err := t.lockShut(id, c)
 		if err != nil {
 			return err
@@ -23,12 +26,9 @@ func (p *Platform) AskAgain(ctx context.Context, id tenants.IssuerID, c tenants.
 		if tokens += l.Reserve(); c.Limit.Failures() {
 			tokens = l.Count
 		}
-		t.record(p.actor, tenants.DidChangeLimits, string(id), i.Name, "asks "+i.Name+" again, which had put us off.",
-			tenants.Change{Field: string(c.Limit), Before: "none before " + refill(l, b.tat, t.now).UTC().Format("2 Jan 2006 15:04 UTC")})
-		if _, err := t.exec(correctSQL, id, c.Limit, c.Key, us(l.Holding(tokens, t.now)), 0); err != nil {
-			return err
-		}
-		_, err = t.exec(askAgainSQL, id, us(t.now), tenants.CARateLimited, tenants.BudgetSpent, tenants.FailedTooOften, tenants.FailedInARow)
+		t.record(p.actor, tenants.DidChangeLimits, string(id), i.Name, "has "+i.Name+" asked again, which had put us off.",
+			tenants.Change{Field: string(c.Limit), Before: "none before " + refill(l, b.tat, t.now).UTC().Format("2 Jan 2006 15:04 UTC"), After: "asked again"})
+		_, err = t.exec(correctSQL, id, c.Limit, c.Key, us(l.Holding(tokens, t.now)), 0)
 		return err
 	})
 }
