@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -166,7 +167,7 @@ func TestAccountsHaveTheirOwnRooms(t *testing.T) {
 		wantKind(t, p.SaveAccounts(s.ctx, i.ID, "0"), tenants.Invalid)
 		account := map[tenants.TenantID]tenants.AccountID{}
 		for n := 2; account[w.Acme.ID] == account[w.Northwind.ID]; n++ { // until they differ
-			check(t, p.SaveAccounts(s.ctx, i.ID, string(rune('0'+n))))
+			check(t, p.SaveAccounts(s.ctx, i.ID, strconv.Itoa(n)))
 			for _, one := range []tenants.Tenant{w.Acme, w.Northwind} {
 				account[one.ID] = must[[]store.Authority](t)(s.sys.Authorities(s.ctx))[0].For(one.ID).AccountID
 			}

@@ -21,6 +21,9 @@ func (b *bench) distance(ctx context.Context) ([]line, error) {
 	}
 	defer w.close()
 	n, rounds := b.size(300, 60), b.size(3, 1)
+	if b.full {
+		n, rounds = 1000, 10
+	}
 	for round := range rounds {
 		if _, err := w.portalRound(ctx, round, n); err != nil {
 			return nil, err
@@ -43,7 +46,7 @@ func (b *bench) distance(ctx context.Context) ([]line, error) {
 		b.say("  round %d: portal %.0f/s, bare loop %.0f/s", round+1, ours[round], bare[round])
 	}
 	return []line{
-		{what: fmt.Sprintf("renewals, authority %d ms away, %d at a time", away.Milliseconds(), workers), got: median(ours), unit: "/s", limit: number(median(bare)) + "/s"},
+		{what: fmt.Sprintf("%s renewals, authority %d ms away, %d at a time", number(float64(n*rounds)), away.Milliseconds(), workers), got: median(ours), unit: "/s", limit: number(median(bare)) + "/s"},
 		{what: "… beside the bare loop", got: median(ratios), unit: " ×", limit: "1 ×", aim: 0.7, least: true},
 	}, nil
 }

@@ -68,7 +68,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer) error {
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.SetOutput(errs)
 	f.BoolVar(&b.quick, "quick", false, "small sizes: shows that every row works, the figures mean little")
-	f.BoolVar(&b.full, "full", false, "10,000 renewals instead of 1,000, which takes a quarter of an hour more")
+	f.BoolVar(&b.full, "full", false, "10,000 renewals instead of 1,000, beside the authority and away from it, which takes half an hour more")
 	f.BoolVar(&b.inside, "inside", false, "serve pages inside this process instead of by the binary, so that -cpuprofile sees them")
 	f.StringVar(&only, "only", "", "measure only these `rows`, separated by commas: "+strings.Join(names(), ", "))
 	f.StringVar(&cpu, "cpuprofile", "", "write a CPU profile of this process to `file`")
