@@ -165,14 +165,16 @@ func TestAccountsHaveTheirOwnRooms(t *testing.T) {
 		s, p := tell(t, w), w.Platform()
 		i := s.issuer(tenants.Limits{tenants.OrdersPerAccount: {Count: 1, Per: 1000 * time.Hour}})
 		wantKind(t, p.SaveAccounts(s.ctx, i.ID, "0"), tenants.Invalid)
-		account := map[tenants.TenantID]tenants.AccountID{}
-		for n := 2; account[w.Acme.ID] == account[w.Northwind.ID]; n++ { // until they differ
-			check(t, p.SaveAccounts(s.ctx, i.ID, strconv.Itoa(n)))
-			for _, one := range []tenants.Tenant{w.Acme, w.Northwind} {
-				account[one.ID] = must[[]store.Authority](t)(s.sys.Authorities(s.ctx))[0].For(one.ID).AccountID
-			}
+		check(t, p.SaveAccounts(s.ctx, i.ID, "2"))
+		account := func(in tenants.Tenant) tenants.AccountID {
+			return must[[]store.Authority](t)(s.sys.Authorities(s.ctx))[0].For(in.ID).AccountID
 		}
-		for _, id := range account {
+		apart := w.Northwind
+		for n := 0; account(apart) == account(w.Acme); n++ { // which of them a tenant has is left to chance
+			apart.Slug = "apart-" + strconv.Itoa(n)
+			apart.ID = must[tenants.TenantID](t)(p.AddTenant(s.ctx, store.TenantInput{Name: apart.Slug, Slug: apart.Slug}))
+		}
+		for _, id := range []tenants.AccountID{account(w.Acme), account(apart)} {
 			check(t, s.sys.SaveAccount(s.ctx, id, store.NewKey{}, "https://ca.example/acct/"+string(id)))
 		}
 		place := func(o tenants.Order) store.Spent {
@@ -181,9 +183,9 @@ func TestAccountsHaveTheirOwnRooms(t *testing.T) {
 			return spent
 		}
 		one, two := s.plan(s.register(w.Acme, "one.example")), s.plan(s.register(w.Acme, "two.example"))
-		other := s.plan(s.register(w.Northwind, "other.example"))
-		if one.Account != account[w.Acme.ID] || other.Account != account[w.Northwind.ID] || one.Issuer != i.ID {
-			t.Fatalf("accounts %s and %s, want %v", one.Account, other.Account, account)
+		other := s.plan(s.register(apart, "other.example"))
+		if one.Account != account(w.Acme) || other.Account != account(apart) || one.Issuer != i.ID {
+			t.Fatalf("accounts %s and %s, want %s and %s", one.Account, other.Account, account(w.Acme), account(apart))
 		}
 		if !place(one).OK || place(two).OK {
 			t.Fatal("one token, and not one order")
