@@ -363,7 +363,7 @@ func budget(p RenewalsPage) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 30, "</tbody></table></div><p class=\"foot\">Shared fairly: renewals that are due go first, earliest expiry before all. New names and early renewals that somebody wants take turns between tenants. One tenth of every limit is kept back for emergencies. A renewal in the authority’s own window costs nothing where the authority says so.</p></section>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 30, "</tbody></table></div><p class=\"foot\">Shared fairly: renewals that are due go out by expiry, before new names and before early ones that somebody wants, for which tenants take turns. One tenth of every limit is kept back for emergencies. A renewal in the authority’s own window costs nothing where the authority says so.</p></section>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
